@@ -1,0 +1,24 @@
+import * as alawmulaw from 'alawmulaw';
+
+// Node sees the CommonJS build, whose exports all hang on `default`; bundlers take the ESM build, which has none.
+const { alaw, mulaw } = (alawmulaw as { default?: typeof alawmulaw }).default ?? alawmulaw;
+
+/** PCM16 as G.711 µ-law, one byte a sample. */
+export function encodeMulaw(samples: Int16Array): Uint8Array {
+  return mulaw.encode(samples);
+}
+
+/** G.711 µ-law as PCM16. */
+export function decodeMulaw(bytes: Uint8Array): Int16Array {
+  return mulaw.decode(bytes);
+}
+
+/** PCM16 as G.711 A-law, one byte a sample. */
+export function encodeAlaw(samples: Int16Array): Uint8Array {
+  return alaw.encode(samples);
+}
+
+/** G.711 A-law as PCM16. */
+export function decodeAlaw(bytes: Uint8Array): Int16Array {
+  return alaw.decode(bytes);
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { SettingsPatchSchema, SettingsSchema } from './settings.ts';
+
+/** WebSocket subprotocol of the native protocol. */
+export const SUBPROTOCOL = 'parley.v1';
+/** Prefix of the second subprotocol by which a browser hands over its key. */
+export const KEY_SUBPROTOCOL_PREFIX = 'parley.key.';
+export const PROTOCOL_VERSION = 1;
+
+const reply = { turn: z.number().int().positive(), attempt: z.number().int().nonnegative() };
+const eventId = z.string().regex(/^\d+-\d+$/);
+
+/** JSON messages from a client to the gateway. */
+export const ClientMessageSchema = z.discriminatedUnion('type', [
+  /** First message of a new session. */
+  z.object({
+    type: z.literal('session.start'),
+    v: z.number().int(),
+    minReader: z.number().int().optional(),
+    settings: SettingsSchema.partial().optional(),
+  }),
+  /** First message on a new connection of a session that lives. */
+  z.object({
+    type: z.literal('session.resume'),
+    v: z.number().int(),
+    minReader: z.number().int().optional(),
+    session: z.string(),
+    token: z.string(),
+    /** Last event received; all later ones are sent again. */
+    lastEvent: eventId.optional(),
+    /** The reply being played: `received` is the first of its samples the client lacks, `played` what it has played. */
+    audio: z
+      .object({ ...reply, received: z.number().int().nonnegative(), played: z.number().int().nonnegative() })
+      .optional(),
+  }),
+  z.object({ type: z.literal('session.update'), settings: SettingsPatchSchema }),
+  z.object({ type: z.literal('session.close') }),
+  z.object({ type: z.literal('input.text'), text: z.string().min(1).max(8_000) }),
+  z.object({ type: z.literal('input.interrupt') }),
+  z.object({ type: z.literal('input.commit') }),
+  z.object({ type: z.literal('input.tool_result'), call: z.string().max(200), result: z.string().max(64_000) }),
+  /** Samples of the reply played so far; at most four a second are of use. */
+  z.object({ type: z.literal('playback'), ...reply, samples: z.number().int().nonnegative() }),
+  /** Everything up to this event has been received; the server may forget it. */
+  z.object({ type: z.literal('ack'), event: eventId }),
+]);
+
+export type ClientMessage = z.infer<typeof ClientMessageSchema>;
+export type ClientMessageInput = z.input<typeof ClientMessageSchema>;

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+
+/** Rates at which reply audio can be sent, in Hz. */
+export const OUTPUT_RATES_HZ = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000] as const;
+
+/** What a client may set for its session; every field has a default and can be updated while the session lives. */
+export const SettingsSchema = z.object({
+  /** BCP 47 tag of the language spoken. */
+  language: z.string().regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/).default('en'),
+  /** Voice of the synthesiser; empty is the engine's default. */
+  voice: z.string().max(100).default(''),
+  /** Speaking rate of the reply, 1 is the voice's own. */
+  speed: z.number().min(0.5).max(2).default(1),
+  /** System prompt in place of the default one. */
+  instructions: z.string().max(16_000).default(''),
+  /** Silence after which a turn is taken as ended. */
+  silenceMs: z.number().int().min(100).max(5_000).default(700),
+  /** Speech that confirms an interruption, counted from its onset. */
+  confirmMs: z.number().int().min(40).max(2_000).default(200),
+  /** Sample rate of reply audio; fixed once the session has started. */
+  outputRateHz: z.union(OUTPUT_RATES_HZ.map((rate) => z.literal(rate))).default(24_000),
+});
+
+export type Settings = z.infer<typeof SettingsSchema>;
+
+/** A change of settings while the session lives. */
+export const SettingsPatchSchema = z.strictObject({
+  language: SettingsSchema.shape.language.unwrap().optional(),
+  voice: SettingsSchema.shape.voice.unwrap().optional(),
+  speed: SettingsSchema.shape.speed.unwrap().optional(),
+  instructions: SettingsSchema.shape.instructions.unwrap().optional(),
+  silenceMs: SettingsSchema.shape.silenceMs.unwrap().optional(),
+  confirmMs: SettingsSchema.shape.confirmMs.unwrap().optional(),
+});
+
+export type SettingsPatch = z.infer<typeof SettingsPatchSchema>;
+
+export const DEFAULT_SETTINGS: Settings = SettingsSchema.parse({});
+
+/** Sample rate of user audio inside the system, and on the native protocol's uplink. */
+export const INPUT_RATE_HZ = 16_000;
