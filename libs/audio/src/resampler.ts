@@ -5,7 +5,7 @@ import { concatInt16, INT16_SCALE, toInt16Sample } from './pcm.ts';
 
 // Node sees the CommonJS build, whose exports all hang on `default`; bundlers may hand them over directly.
 const { create, ConverterType } =
-  (libsamplerate as { default?: unknown } as { default?: typeof libsamplerate }).default ?? libsamplerate;
+  (libsamplerate as unknown as { default?: typeof libsamplerate }).default ?? libsamplerate;
 
 type Converter = Awaited<ReturnType<typeof create>>;
 
