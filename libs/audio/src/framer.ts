@@ -20,7 +20,10 @@ export class Framer {
 
   constructor({ frameSamples, startSample = 0 }: FramerOptions) {
     if (!Number.isInteger(frameSamples) || frameSamples < 1) {
-      throw new AudioError(AudioErrorCode.BadFormat, `a frame must have a whole number of samples, not ${frameSamples}`);
+      throw new AudioError(
+        AudioErrorCode.BadFormat,
+        `a frame must have a whole number of samples, not ${frameSamples}`,
+      );
     }
     this.#held = new Int16Array(frameSamples);
     this.#startSample = startSample;

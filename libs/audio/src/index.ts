@@ -8,9 +8,9 @@ export {
   bytesToSamples,
   msToBytes,
   msToSamples,
+  type SampleEncoding,
   SPEECH_FORMAT,
   SPEECH_SAMPLE_RATE_HZ,
-  type SampleEncoding,
   samplesToBytes,
   samplesToMs,
 } from './format.ts';
@@ -29,7 +29,13 @@ export {
 } from './level.ts';
 export { bytesToInt16, concatInt16, float32ToInt16, INT16_SCALE, int16ToBytes, int16ToFloat32 } from './pcm.ts';
 export { PcmByteStream } from './pcm-byte-stream.ts';
-export { createResampler, type Resampler, type ResamplerOptions, type ResamplerQuality, resample } from './resampler.ts';
+export {
+  createResampler,
+  type Resampler,
+  type ResamplerOptions,
+  type ResamplerQuality,
+  resample,
+} from './resampler.ts';
 export {
   DEFAULT_VOICE_ACTIVITY,
   isSpeaking,

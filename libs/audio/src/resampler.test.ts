@@ -29,25 +29,29 @@ async function inChunks(samples: Int16Array, fromHz: number, toHz: number, sizes
 
 const RATES = [8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000];
 
-describe.each(RATES.flatMap((fromHz) => RATES.map((toHz) => [fromHz, toHz] as const)))('%i to %i Hz', (fromHz, toHz) => {
-  test('a tone keeps its length, level, frequency and phase to the last sample', async () => {
-    const tone = sine(fromHz, 440, 300);
-    const converted = await resample(tone, fromHz, toHz);
-    const ideal = sine(toHz, 440, 300);
-    expect(converted).toHaveLength(Math.round((tone.length * toHz) / fromHz));
-    expect(rmsDbfs(converted)).toBeCloseTo(rmsDbfs(ideal), 1);
-    const edge = Math.ceil(toHz / 250);
-    for (let i = edge; i < Math.min(ideal.length, converted.length) - edge; i++) {
-      if (Math.abs((converted[i] ?? 0) - (ideal[i] ?? 0)) > 3) expect.fail(`sample ${i}: ${converted[i]} for ${ideal[i]}`);
-    }
-  });
+describe.each(RATES.flatMap((fromHz) => RATES.map((toHz) => [fromHz, toHz] as const)))(
+  '%i to %i Hz',
+  (fromHz, toHz) => {
+    test('a tone keeps its length, level, frequency and phase to the last sample', async () => {
+      const tone = sine(fromHz, 440, 300);
+      const converted = await resample(tone, fromHz, toHz);
+      const ideal = sine(toHz, 440, 300);
+      expect(converted).toHaveLength(Math.round((tone.length * toHz) / fromHz));
+      expect(rmsDbfs(converted)).toBeCloseTo(rmsDbfs(ideal), 1);
+      const edge = Math.ceil(toHz / 250);
+      for (let i = edge; i < Math.min(ideal.length, converted.length) - edge; i++) {
+        if (Math.abs((converted[i] ?? 0) - (ideal[i] ?? 0)) > 3)
+          expect.fail(`sample ${i}: ${converted[i]} for ${ideal[i]}`);
+      }
+    });
 
-  test('chunks give the same samples as the whole at once', async () => {
-    const samples = sine(fromHz, 333, 120);
-    const whole = await resample(samples, fromHz, toHz);
-    expect(await inChunks(samples, fromHz, toHz, [160, 1, 7, 481])).toEqual(whole);
-  });
-});
+    test('chunks give the same samples as the whole at once', async () => {
+      const samples = sine(fromHz, 333, 120);
+      const whole = await resample(samples, fromHz, toHz);
+      expect(await inChunks(samples, fromHz, toHz, [160, 1, 7, 481])).toEqual(whole);
+    });
+  },
+);
 
 test('any cutting of any samples gives the same as the whole at once', async () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 12 });

@@ -131,5 +131,5 @@ function fourCharacters(view: DataView, offset: number): string {
 }
 
 function badWav(message: string, cause?: unknown): AudioError {
-  return new AudioError(AudioErrorCode.BadWav, message, cause === undefined ? undefined : { cause });
+  return new AudioError(AudioErrorCode.BadWav, message, { cause });
 }

@@ -67,7 +67,10 @@ describe('Silero VAD', () => {
       expect(utterances, file).toBeDefined();
       const onsetsMs = events.filter(({ type }) => type === 'onset').map(({ onsetSample }) => onsetSample / 16);
       for (const { startMs } of utterances ?? []) {
-        expect(onsetsMs.some((onsetMs) => Math.abs(onsetMs - startMs) <= 150), `${file} ${startMs} ${onsetsMs}`).toBe(true);
+        expect(
+          onsetsMs.some((onsetMs) => Math.abs(onsetMs - startMs) <= 150),
+          `${file} ${startMs} ${onsetsMs}`,
+        ).toBe(true);
       }
     }
   });
@@ -159,7 +162,8 @@ describe('the energy gate in front of the model', () => {
         const passes = gate.passes(frame);
         const probability = probabilities[i] ?? 0;
         if (probability > 0.5) gate.hold();
-        if (probability > 0.5 && !passes) expect.fail(`${file}: frame ${i} of probability ${probability} was held back`);
+        if (probability > 0.5 && !passes)
+          expect.fail(`${file}: frame ${i} of probability ${probability} was held back`);
       });
     }
   });
@@ -181,11 +185,14 @@ describe('the energy gate in front of the model', () => {
         if (probability > 0.35) gate.hold();
         gated.push(probability);
       }
-      const onsets = (probabilities: number[]) => eventsOf(probabilities).flatMap((e) => (e.type === 'onset' ? [e] : []));
+      const onsets = (probabilities: number[]) =>
+        eventsOf(probabilities).flatMap((e) => (e.type === 'onset' ? [e] : []));
       const [expected, actual] = [onsets(await scores(frames)), onsets(gated)];
       expect(actual.length, file).toBe(expected.length);
       actual.forEach(({ onsetSample }, i) => {
-        expect(Math.abs(onsetSample - (expected[i]?.onsetSample ?? 0)), file).toBeLessThanOrEqual(2 * VAD_FRAME_SAMPLES);
+        expect(Math.abs(onsetSample - (expected[i]?.onsetSample ?? 0)), file).toBeLessThanOrEqual(
+          2 * VAD_FRAME_SAMPLES,
+        );
       });
     }
   });

@@ -45,7 +45,9 @@ interface Memory {
 /**
  * Silero VAD for all sessions of a process, whose frames it scores in batches.
  *
- * onnxruntime computes on the calling thread, so each inference blocks the event loop for its duration.
+ * onnxruntime computes on the calling thread, so each inference blocks the event loop for its duration: 0.15 ms for 1
+ * frame, 0.55 ms for 8, 1.9 ms for 32, 3.8 ms for 64 (0.06 ms a frame from 16 on). Between two inferences of a larger
+ * batch the loop gets a turn.
  */
 export class SileroVad {
   readonly #session: InferenceSession;
@@ -74,8 +76,8 @@ export class SileroVad {
       const vad = new SileroVad(session, maxBatch);
       await vad.run([{ state: vad.createState(), pcm: new Int16Array(VAD_FRAME_SAMPLES) }]);
       return vad;
-    } catch (error) {
-      throw new AudioError(AudioErrorCode.VadUnavailable, 'the voice activity model cannot be loaded', { cause: error });
+    } catch (cause) {
+      throw unavailable('the voice activity model cannot be loaded', cause);
     }
   }
 
@@ -119,7 +121,7 @@ export class SileroVad {
   }
 
   async #runAll(batch: readonly VadFrame[]): Promise<number[]> {
-    if (this.#closed) throw new AudioError(AudioErrorCode.VadUnavailable, 'the voice activity model is closed');
+    if (this.#closed) throw unavailable('the voice activity model is closed');
     const probabilities = new Array<number>(batch.length);
     for (const indexes of this.#rounds(batch)) {
       const frames = indexes.map((index) => batch[index]).filter((frame) => frame !== undefined);
@@ -169,7 +171,7 @@ export class SileroVad {
       sr: new Tensor('int64', BigInt64Array.of(BigInt(VAD_SAMPLE_RATE_HZ)), []),
     });
     if (output === undefined || stateN === undefined) {
-      throw new AudioError(AudioErrorCode.VadUnavailable, 'the model does not answer as Silero VAD v5 and v6 do');
+      throw unavailable('the model does not answer as Silero VAD v5 and v6 do');
     }
     const moved = stateN.data as Float32Array;
     frames.forEach(({ pcm }, row) => {
@@ -198,5 +200,10 @@ function keepContext({ context }: Memory, pcm: Int16Array): void {
 }
 
 function defaultModelPath(): string {
-  return createRequire(import.meta.url).resolve('@ricky0123/vad-web/dist/silero_vad_v6.onnx');
+  const require = createRequire(import.meta.url);
+  return require.resolve('@ricky0123/vad-web/dist/silero_vad_v6.onnx');
+}
+
+function unavailable(message: string, cause?: unknown): AudioError {
+  return new AudioError(AudioErrorCode.VadUnavailable, message, { cause });
 }
