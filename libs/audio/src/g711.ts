@@ -1,7 +1,7 @@
 import * as alawmulaw from 'alawmulaw';
+import { commonJsExports } from './commonjs-exports.ts';
 
-// Node sees the CommonJS build, whose exports all hang on `default`; bundlers take the ESM build, which has none.
-const { alaw, mulaw } = (alawmulaw as unknown as { default?: typeof alawmulaw }).default ?? alawmulaw;
+const { alaw, mulaw } = commonJsExports(alawmulaw);
 
 /** PCM16 as G.711 µ-law, one byte a sample. */
 export function encodeMulaw(samples: Int16Array): Uint8Array {

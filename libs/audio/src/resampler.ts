@@ -1,11 +1,10 @@
 import * as libsamplerate from '@alexanderolsen/libsamplerate-js';
 import { AudioError, AudioErrorCode } from './audio-error.ts';
+import { commonJsExports } from './commonjs-exports.ts';
 import { assertSampleRate } from './format.ts';
 import { concatInt16, INT16_SCALE, toInt16Sample } from './pcm.ts';
 
-// Node sees the CommonJS build, whose exports all hang on `default`; bundlers may hand them over directly.
-const { create, ConverterType } =
-  (libsamplerate as unknown as { default?: typeof libsamplerate }).default ?? libsamplerate;
+const { create, ConverterType } = commonJsExports(libsamplerate);
 
 type Converter = Awaited<ReturnType<typeof create>>;
 

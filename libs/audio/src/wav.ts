@@ -1,11 +1,11 @@
 import * as wavefile from 'wavefile';
 import { AudioError, AudioErrorCode } from './audio-error.ts';
+import { commonJsExports } from './commonjs-exports.ts';
 import { assertSampleRate } from './format.ts';
 import { decodeAlaw, decodeMulaw } from './g711.ts';
 import { INT16_SCALE, toInt16Sample } from './pcm.ts';
 
-// Node sees the CommonJS build, whose exports all hang on `default`; bundlers take the ESM build, which has none.
-const { WaveFile } = (wavefile as unknown as { default?: typeof wavefile }).default ?? wavefile;
+const { WaveFile } = commonJsExports(wavefile);
 
 /** A recording read from a WAV file, already mixed down to one channel. */
 export interface WavAudio {
