@@ -10,7 +10,8 @@ type Converter = Awaited<ReturnType<typeof create>>;
 
 /**
  * How steep the filter is. Milliseconds of one core for a second of audio, 24 to 16 kHz: `fastest` 3, `medium` 6, `best`
- * 23; delay at 16 kHz 1.3, 2.9 and 9 ms. `fastest` keeps aliases 97 dB down and is right for speech.
+ * 23; delay at 16 kHz 1.3, 2.9 and 9 ms. By libsamplerate's figures `fastest`
+ * keeps 80 % of the band with 97 dB between signal and noise, which is right for speech.
  */
 export type ResamplerQuality = 'fastest' | 'medium' | 'best';
 
