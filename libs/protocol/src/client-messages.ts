@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EventIdSchema } from './ids.ts';
 import { SettingsPatchSchema, SettingsSchema } from './settings.ts';
 
 /** WebSocket subprotocol of the native protocol. */
@@ -8,7 +9,20 @@ export const KEY_SUBPROTOCOL_PREFIX = 'parley.key.';
 export const PROTOCOL_VERSION = 1;
 
 const reply = { turn: z.number().int().positive(), attempt: z.number().int().nonnegative() };
-const eventId = z.string().regex(/^\d+-\d+$/);
+
+/** Subprotocol that carries a key: percent-encoded where the key has characters that a subprotocol may not have. */
+export const encodeKeySubprotocol = (key: string): string =>
+  KEY_SUBPROTOCOL_PREFIX + encodeURIComponent(key).replaceAll('(', '%28').replaceAll(')', '%29');
+
+/** The key that a subprotocol carries; undefined for any other subprotocol and for a broken encoding. */
+export function decodeKeySubprotocol(subprotocol: string): string | undefined {
+  if (!subprotocol.startsWith(KEY_SUBPROTOCOL_PREFIX)) return undefined;
+  try {
+    return decodeURIComponent(subprotocol.slice(KEY_SUBPROTOCOL_PREFIX.length));
+  } catch {
+    return undefined;
+  }
+}
 
 /** JSON messages from a client to the gateway. */
 export const ClientMessageSchema = z.discriminatedUnion('type', [
@@ -27,7 +41,7 @@ export const ClientMessageSchema = z.discriminatedUnion('type', [
     session: z.string(),
     token: z.string(),
     /** Last event received; all later ones are sent again. */
-    lastEvent: eventId.optional(),
+    lastEvent: EventIdSchema.optional(),
     /** The reply being played: `received` is the first of its samples the client lacks, `played` what it has played. */
     audio: z
       .object({ ...reply, received: z.number().int().nonnegative(), played: z.number().int().nonnegative() })
@@ -42,7 +56,7 @@ export const ClientMessageSchema = z.discriminatedUnion('type', [
   /** Samples of the reply played so far; at most four a second are of use. */
   z.object({ type: z.literal('playback'), ...reply, samples: z.number().int().nonnegative() }),
   /** Everything up to this event has been received; the server may forget it. */
-  z.object({ type: z.literal('ack'), event: eventId }),
+  z.object({ type: z.literal('ack'), event: EventIdSchema }),
 ]);
 
 export type ClientMessage = z.infer<typeof ClientMessageSchema>;

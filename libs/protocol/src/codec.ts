@@ -1,6 +1,6 @@
-import type { Reply } from './ids.ts';
 import { type ClientMessage, ClientMessageSchema } from './client-messages.ts';
 import { VoiceError } from './errors.ts';
+import type { Reply } from './ids.ts';
 
 /** First byte of a binary message. */
 const UPLINK_AUDIO = 1;
@@ -104,15 +104,20 @@ export function decodeDownlinkAudio(bytes: Uint8Array): DownlinkAudio {
   };
 }
 
+/** The engine's own error quotes the text, which may hold what somebody said, so it is not kept. */
+export function parseJson(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Decodes a JSON message of a client. Throws `bad_message` or `bad_settings` naming the field, never echoing its value. */
 export function decodeClientMessage(text: string): ClientMessage {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch (cause) {
-    throw new VoiceError('bad_message', 'A text message must be JSON.', { cause, public: true });
-  }
-  const parsed = ClientMessageSchema.safeParse(raw);
+  const json = parseJson(text);
+  if (!json) throw new VoiceError('bad_message', 'A text message must be JSON.', { public: true });
+  const parsed = ClientMessageSchema.safeParse(json.value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const path = issue?.path.join('.') ?? '';

@@ -29,6 +29,8 @@ export const ERROR_TABLE = {
   engine_timeout: { close: 4500, retryable: true, message: 'The engine did not answer in time.' },
   engine_rejected: { close: 4500, retryable: false, message: 'The engine refused the input.' },
   poisoned_input: { close: 4500, retryable: false, message: 'This input failed on several workers and was given up.' },
+  // made by the SDK alone, never sent
+  unreachable: { close: 1006, retryable: true, message: 'No gateway can be reached.' },
   internal: { close: 4500, retryable: true, message: 'Something went wrong inside.' },
 } as const satisfies Record<string, { close: number; retryable: boolean; message: string }>;
 

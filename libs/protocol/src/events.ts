@@ -64,7 +64,11 @@ const BODIES = {
     /** Fence of the lost listener, or the work item's key. */
     holder: z.string(),
     try: count,
-    reason: z.enum(['silent', 'unclaimed', 'leaving']),
+    /** No pulse; not taken although a worker is free; not taken because there is no worker. */
+    reason: z.enum(['silent', 'unclaimed', 'no_worker']),
+    /** Listener only: how far its audio was settled, and the newest sample there is. */
+    cursor: count.optional(),
+    inputSample: count.optional(),
   }),
   'audio.lost': z.object({ fromSample: count, ms: count, reason: z.enum(['overflow', 'gap']) }),
   // written by the owner: what it decided
@@ -88,6 +92,8 @@ const BODIES = {
 } as const;
 
 export type EventType = keyof typeof BODIES;
+
+export const EVENT_TYPES = Object.keys(BODIES) as EventType[];
 
 type Bodies = { [T in EventType]: z.infer<(typeof BODIES)[T]> };
 
@@ -119,6 +125,11 @@ export function decodeEvent(id: EventId, at: number, json: string): Decoded<Sess
   } catch {
     return { ok: false, reason: 'not_json' };
   }
+  return decodeEventValue(id, at, raw);
+}
+
+/** {@link decodeEvent} for JSON that has been parsed already. */
+export function decodeEventValue(id: EventId, at: number, raw: unknown): Decoded<SessionEvent> {
   if (typeof raw !== 'object' || raw === null) return { ok: false, reason: 'not_an_object' };
   const { type, minReader, trace } = raw as { type?: unknown; minReader?: unknown; trace?: unknown };
   if (typeof minReader === 'number' && minReader > LOG_VERSION) return { ok: false, reason: 'newer' };

@@ -1,8 +1,12 @@
+import { z } from 'zod';
+
 /** One client's conversation: 22 URL-safe characters, unguessable. Never contains `:`, `.`, `{` or `}`. */
 export type SessionId = string;
 
 /** Position in the session's event log, `<epoch>-<seq>`: Redis stream ids, rising within a session. */
 export type EventId = string;
+
+export const EventIdSchema = z.string().regex(/^\d+-\d+$/);
 
 /** The identity of what is said: turn (from 1) and attempt (from 0) at answering it. */
 export interface Reply {
@@ -25,9 +29,7 @@ export const sameReply = (a: Reply | undefined, b: Reply | undefined): boolean =
 
 /** Field of a work item in the session's work hash: `reply.<turn>.<attempt>` or `speak.<turn>.<attempt>.<clause>`. */
 export const workKey = (ref: WorkRef): string =>
-  ref.stage === 'reply'
-    ? `reply.${ref.turn}.${ref.attempt}`
-    : `speak.${ref.turn}.${ref.attempt}.${ref.clause}`;
+  ref.stage === 'reply' ? `reply.${ref.turn}.${ref.attempt}` : `speak.${ref.turn}.${ref.attempt}.${ref.clause}`;
 
 /** Inverse of {@link workKey}; undefined for anything else. */
 export function parseWorkKey(key: string): WorkRef | undefined {

@@ -1,10 +1,100 @@
-export * from './client-messages.ts';
-export * from './codec.ts';
-export * from './errors.ts';
-export * from './events.ts';
-export * from './ids.ts';
-export * from './jobs.ts';
-export * from './keys.ts';
-export * from './server-messages.ts';
-export * from './session-data.ts';
-export * from './settings.ts';
+export {
+  type ClientMessage,
+  type ClientMessageInput,
+  ClientMessageSchema,
+  decodeKeySubprotocol,
+  encodeKeySubprotocol,
+  KEY_SUBPROTOCOL_PREFIX,
+  PROTOCOL_VERSION,
+  SUBPROTOCOL,
+} from './client-messages.ts';
+export {
+  DOWNLINK_HEADER_BYTES,
+  type DownlinkAudio,
+  decodeClientMessage,
+  decodeDownlinkAudio,
+  decodeUplinkAudio,
+  encodeDownlinkAudio,
+  encodeUplinkAudio,
+  UPLINK_HEADER_BYTES,
+  type UplinkAudio,
+} from './codec.ts';
+export { ERROR_CODES, ERROR_TABLE, type ErrorCode, isErrorCode, VoiceError, type WireError } from './errors.ts';
+export {
+  type Decoded,
+  decodeEvent,
+  EVENT_TYPES,
+  type EventType,
+  encodeEvent,
+  isClientVisible,
+  isOwnerOutput,
+  LOG_VERSION,
+  type NewEvent,
+  type SessionEvent,
+} from './events.ts';
+export {
+  compareEventIds,
+  type EventId,
+  isSessionId,
+  parseWorkKey,
+  type Reply,
+  replyKey,
+  type SessionId,
+  sameReply,
+  splitEventId,
+  type WorkRef,
+  workKey,
+} from './ids.ts';
+export {
+  decodeJob,
+  type Job,
+  type ListenJob,
+  type NewJob,
+  type ReplyJob,
+  type SpeakJob,
+  stampJob,
+} from './jobs.ts';
+export {
+  CONTROL_CHANNEL,
+  heartbeatKey,
+  pulseChannel,
+  QUEUE_NAMES,
+  type QueueName,
+  SESSIONS_KEY,
+  STAGES,
+  type Stage,
+  SWEEP_LOCK_KEY,
+  sessionKeys,
+  wakeKey,
+  workersKey,
+} from './keys.ts';
+export { decodeServerMessage, SERVER_CONTROL_TYPES } from './server-codec.ts';
+export type { ServerControl, ServerEvent, ServerMessage, SessionReady } from './server-messages.ts';
+export {
+  type Control,
+  ControlSchema,
+  type HearingState,
+  HearingStateSchema,
+  type Heartbeat,
+  HeartbeatSchema,
+  type HistoryMessage,
+  HistoryMessageSchema,
+  INITIAL_HEARING,
+  type ProcessRef,
+  ProcessRefSchema,
+  type Pulse,
+  PulseSchema,
+  type ReplyInput,
+  ReplyInputSchema,
+  type SpeakInput,
+  SpeakInputSchema,
+} from './session-data.ts';
+export {
+  DEFAULT_SETTINGS,
+  INPUT_RATE_HZ,
+  OUTPUT_RATES_HZ,
+  type Settings,
+  type SettingsPatch,
+  SettingsPatchSchema,
+  SettingsSchema,
+} from './settings.ts';

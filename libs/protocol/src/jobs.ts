@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LOG_VERSION, type Decoded } from './events.ts';
+import { type Decoded, LOG_VERSION } from './events.ts';
 import type { QueueName } from './keys.ts';
 
 const base = {

@@ -1,7 +1,7 @@
 import type { WireError } from './errors.ts';
+import type { NewEvent } from './events.ts';
 import type { EventId, Reply, SessionId } from './ids.ts';
 import type { HistoryMessage } from './session-data.ts';
-import type { NewEvent } from './events.ts';
 import type { Settings } from './settings.ts';
 
 /** Answer to `session.start` and `session.resume`. */

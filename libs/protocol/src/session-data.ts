@@ -98,9 +98,7 @@ export const PulseSchema = z.object({
   stage: z.enum(['stt', 'llm', 'tts']),
   worker: ProcessRefSchema,
   /** Sessions listened to: durable cursor, and the sample up to which audio has been read. */
-  sessions: z.array(
-    z.object({ session: z.string(), fence: z.string(), cursor: z.number(), heard: z.number() }),
-  ),
+  sessions: z.array(z.object({ session: z.string(), fence: z.string(), cursor: z.number(), heard: z.number() })),
   claims: z.array(z.object({ session: z.string(), work: z.string(), try: z.number(), fence: z.string() })),
 });
 export type Pulse = z.infer<typeof PulseSchema>;

@@ -6,7 +6,10 @@ export const OUTPUT_RATES_HZ = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000] a
 /** What a client may set for its session; every field has a default and can be updated while the session lives. */
 export const SettingsSchema = z.object({
   /** BCP 47 tag of the language spoken. */
-  language: z.string().regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/).default('en'),
+  language: z
+    .string()
+    .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/)
+    .default('en'),
   /** Voice of the synthesiser; empty is the engine's default. */
   voice: z.string().max(100).default(''),
   /** Speaking rate of the reply, 1 is the voice's own. */
