@@ -96,10 +96,12 @@ export type EventType = keyof typeof BODIES;
 export const EVENT_TYPES = Object.keys(BODIES) as EventType[];
 
 type Bodies = { [T in EventType]: z.infer<(typeof BODIES)[T]> };
+/** Fields of an event; zod infers an index signature for those without any. */
+type Body<T extends EventType> = string extends keyof Bodies[T] ? unknown : Readonly<Bodies[T]>;
 
 /** An event to be written; `trace` is a W3C traceparent, `by` the id of the process that writes it. */
 export type NewEvent<T extends EventType = EventType> = T extends EventType
-  ? { readonly type: T; readonly trace?: string | undefined } & Readonly<Bodies[T]>
+  ? { readonly type: T; readonly trace?: string | undefined } & Body<T>
   : never;
 
 /** An event as read from the log: with its id and the Redis TIME (ms) at which it was written. */

@@ -1,0 +1,44 @@
+import {
+  type DownlinkAudio,
+  encodeDownlinkAudio,
+  type ServerControl,
+  type SessionEvent,
+  type VoiceError,
+} from '@parley/protocol';
+import type { ClientLink, SendResult } from '../../client-link.ts';
+import type { Socket } from '../../socket.ts';
+
+/** The native protocol's way out: log events and controls as JSON, reply audio as numbered binary. */
+export class NativeLink implements ClientLink {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  event(event: SessionEvent, turn: number | undefined, generation: number): void {
+    const { trace: _, ...visible } = event;
+    this.#sendText({ ...visible, ...(turn === undefined ? {} : { turn }), generation });
+  }
+
+  control(message: ServerControl): void {
+    this.#sendText(message);
+  }
+
+  audio(frame: DownlinkAudio): SendResult {
+    return this.#socket.send(encodeDownlinkAudio(frame));
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.bufferedBytes();
+  }
+
+  close(error: VoiceError): void {
+    if (error.code !== 'closed') this.control({ type: 'error', fatal: true, ...error.toWire() });
+    this.#socket.close(error.closeCode, error.code);
+  }
+
+  #sendText(message: object): void {
+    this.#socket.send(JSON.stringify(message));
+  }
+}

@@ -1,0 +1,123 @@
+import type { WorkQueues } from '@parley/bus';
+import { type NewJob, type SessionId, VoiceError, type WorkRef, workKey } from '@parley/protocol';
+import { backoff, type Clock } from '@parley/runtime';
+import type { Command } from './turn-machine/index.ts';
+
+/** Commands that wait for a queue in this process; Redis keeps them all. */
+const MAX_WAITING = 64;
+
+type QueuedJob =
+  | { readonly queue: 'listen'; readonly job: NewJob<'listen'> }
+  | { readonly queue: 'reply'; readonly job: NewJob<'reply'> }
+  | { readonly queue: 'speak'; readonly job: NewJob<'speak'> };
+
+/** The id of the job that offers this try of a piece of work. Each try has its own, so that none is thinned out. */
+export const workJobId = (session: SessionId, ref: WorkRef, number: number): string =>
+  `${session}.${workKey(ref)}.${number}`;
+
+/** A command as it stands in the outbox: id of the job, and the job itself as JSON. */
+export function outboxEntry(session: SessionId, command: Command): [id: string, json: string] {
+  const trace = command.trace === undefined ? {} : { trace: command.trace };
+  if (command.queue === 'listen') {
+    const entry: QueuedJob = { queue: 'listen', job: { session, expect: command.expect, ...trace } };
+    return [`${session}.listen.${command.number}`, JSON.stringify(entry)];
+  }
+  const { ref, try: number, deadlineMs } = command;
+  const { turn, attempt } = ref;
+  const work = { session, turn, attempt, try: number, deadlineMs, ...trace };
+  const entry: QueuedJob =
+    ref.stage === 'reply' ? { queue: 'reply', job: work } : { queue: 'speak', job: { ...work, clause: ref.clause } };
+  return [workJobId(session, ref, number), JSON.stringify(entry)];
+}
+
+/**
+ * Brings decided commands into the queues, with retries while Redis is away. Those that are there are collected in
+ * `done`, for the next commit to forget.
+ */
+export class Outbox {
+  readonly #queues: WorkQueues;
+  readonly #clock: Clock;
+  readonly #onFailed: (reason: unknown) => void;
+  #waiting = new Map<string, string>();
+  #done: string[] = [];
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(queues: WorkQueues, clock: Clock, onFailed: (reason: unknown) => void) {
+    this.#queues = queues;
+    this.#clock = clock;
+    this.#onFailed = onFailed;
+  }
+
+  add(entries: Iterable<readonly [id: string, json: string]>): void {
+    for (const [id, json] of entries) {
+      // What finds no room stays in Redis and is driven again by whoever owns the session next.
+      if (this.#waiting.size >= MAX_WAITING) break;
+      this.#waiting.set(id, json);
+    }
+    if (this.#waiting.size === 0) return;
+    this.#running ??= this.#drain().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  get hasDone(): boolean {
+    return this.#done.length > 0;
+  }
+
+  /** Ids that are in their queues since this was last asked. */
+  takeDone(): string[] {
+    const done = this.#done;
+    this.#done = [];
+    return done;
+  }
+
+  /** Gives ids back whose forgetting could not be committed. */
+  returnDone(ids: readonly string[]): void {
+    this.#done.unshift(...ids);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    const wait = backoff({ initialMs: 20, maxMs: 500 });
+    while (!this.#closed) {
+      const [entry] = this.#waiting;
+      if (!entry) return;
+      const [id, json] = entry;
+      try {
+        await this.#offer(id, json);
+        this.#waiting.delete(id);
+        this.#done.push(id);
+        wait.reset();
+      } catch (reason) {
+        if (VoiceError.from(reason).code === 'bus_unavailable') {
+          await this.#clock.sleep(wait.next());
+          continue;
+        }
+        // Nothing will ever make it go: the watch finds the work unclaimed and offers it anew.
+        this.#waiting.delete(id);
+        this.#done.push(id);
+        this.#onFailed(reason);
+      }
+    }
+  }
+
+  async #offer(id: string, json: string): Promise<void> {
+    // Written by an owner of this or an earlier version; the consumer validates what it takes.
+    const { queue, job } = JSON.parse(json) as QueuedJob;
+    switch (queue) {
+      case 'listen':
+        return this.#queues.listen.offer(id, job);
+      case 'reply':
+        return this.#queues.reply.offer(id, job);
+      case 'speak':
+        return this.#queues.speak.offer(id, job);
+      default:
+        return queue satisfies never;
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import type { SendResult } from './client-link.ts';
+
+/** A client's connection, whatever library carries it. After its close every method does nothing. */
+export interface Socket {
+  /** Text as a string, binary as bytes. `dropped` means the buffer was full: the connection is being closed. */
+  send(message: string | Uint8Array): SendResult;
+  bufferedBytes(): number;
+  close(code: number, reason: string): void;
+}
+
+/** What the server tells about a connection. */
+export interface SocketHandler {
+  text(message: string): void;
+  binary(message: Uint8Array): void;
+  closed(): void;
+}

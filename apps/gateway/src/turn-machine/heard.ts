@@ -1,0 +1,56 @@
+import type { ClauseState, ReplyState } from './state.ts';
+
+/** Spoken characters a second, where nothing better is known; English voices lie between 12 and 17. */
+const ASSUMED_CHARS_PER_SECOND = 15;
+
+const NO_SPACE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}。！？、，]$/u;
+
+/** Joins clauses as they would be written: with spaces, except after scripts that use none. */
+export function joinClauses(texts: readonly string[]): string {
+  let joined = '';
+  for (const text of texts) {
+    const trimmed = text.trim();
+    if (trimmed === '') continue;
+    joined += joined === '' || NO_SPACE.test(joined) ? trimmed : ` ${trimmed}`;
+  }
+  return joined;
+}
+
+/** The words of `text` spoken entirely within `fraction` of its length, cut at the earlier word. */
+export function cutAtWord(text: string, fraction: number, language: string): string {
+  if (fraction >= 1) return text;
+  const limit = text.length * Math.max(0, fraction);
+  let end = 0;
+  for (const { segment, index, isWordLike } of new Intl.Segmenter(language, { granularity: 'word' }).segment(text)) {
+    if (index + segment.length > limit) break;
+    if (isWordLike) end = index + segment.length;
+  }
+  return text.slice(0, end);
+}
+
+/** Samples of the clauses that are complete, from the reply's first. */
+export const knownSamples = (clauses: readonly ClauseState[]): number =>
+  clauses.reduce((sum, clause) => sum + clause.samples, 0);
+
+/**
+ * The text of a reply of which `played` samples were heard. Whole clauses count whole; the one being played is cut in
+ * proportion, by its length where known and by a usual speaking rate where not, at the earlier word.
+ */
+export function heardText(reply: ReplyState, rateHz: number, language: string): string {
+  const heard: string[] = [];
+  let left = reply.played;
+  for (const clause of reply.clauses) {
+    if (clause.status === 'failed') continue;
+    if (left <= 0) break;
+    if (clause.status === 'done' && left >= clause.samples) {
+      heard.push(clause.text);
+      left -= clause.samples;
+      continue;
+    }
+    const assumed = (clause.text.length / ASSUMED_CHARS_PER_SECOND) * rateHz;
+    const length = clause.status === 'done' ? clause.samples : Math.max(assumed, clause.samples);
+    heard.push(cutAtWord(clause.text, left / length, language));
+    break;
+  }
+  return joinClauses(heard);
+}

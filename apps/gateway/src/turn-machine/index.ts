@@ -1,0 +1,186 @@
+import { compareEventIds, type NewEvent, parseWorkKey, type SessionEvent } from '@parley/protocol';
+import { onInterrupt } from './interrupting.ts';
+import {
+  offerListening,
+  onLeaseMoved,
+  onLeaseOffered,
+  onListenerFailed,
+  onListenerLost,
+  onSpeechConfirmed,
+  onSpeechStarted,
+  onSpeechStopped,
+  onText,
+  onTranscriptFinal,
+  onTurnEnded,
+} from './listening.ts';
+import { onAudioChunk, onAudioDone, onPlayback, onReplyClause, onReplyDone, workLost } from './replying.ts';
+import { initialState, type TurnState } from './state.ts';
+import { type Decisions, noDecisions } from './step.ts';
+
+export { outstandingWork, type WorkTry } from './outstanding.ts';
+export type { ClauseState, ReplyState, TurnState } from './state.ts';
+export { type Command, type Decisions, type Effect, type HistoryOp, noDecisions } from './step.ts';
+
+/**
+ * The turn machine: a pure function `(state, event) → (state, decisions)`. It has no clock and does no I/O, so that a new
+ * owner that replays the log from the last committed state arrives where the old one was.
+ *
+ * States (`phase`) and what moves between them. The user may begin to speak in any of them.
+ *
+ * | phase     | holds                                  | leaves by                                                       |
+ * | --------- | -------------------------------------- | --------------------------------------------------------------- |
+ * | idle      | no utterance, no reply                 | speech.started → hearing; input.text → thinking                 |
+ * | hearing   | an utterance, no reply                 | turn.ended with words → thinking; without → idle, or thinking   |
+ * |           |                                        | where it had interrupted a reply nobody heard any of            |
+ * | thinking  | a reply, nothing of it played          | playback → speaking; interruption → idle/hearing (cancelled,    |
+ * |           |                                        | the turn re-opened); given up → idle                            |
+ * | speaking  | a reply, some of it played             | all played → idle; interruption → idle/hearing (truncated)      |
+ * | closed    | nothing                                | nothing                                                         |
+ *
+ * An interruption is `speech.confirmed`, `turn.ended` with words, `input.text` or `input.interrupt` while a reply exists.
+ */
+export type Phase = 'idle' | 'hearing' | 'thinking' | 'speaking' | 'closed';
+
+export function phase(state: TurnState): Phase {
+  if (state.closed) return 'closed';
+  if (state.reply) return state.reply.played > 0 ? 'speaking' : 'thinking';
+  return state.utterance ? 'hearing' : 'idle';
+}
+
+/** State and decisions of a new session: nobody listens yet, so that is the first thing to be offered. */
+export function open(settings: TurnState['settings'], trace?: string): { state: TurnState; decisions: Decisions } {
+  const decisions = noDecisions();
+  return { state: offerListening(initialState(settings), trace, decisions), decisions };
+}
+
+/**
+ * Folds one event into the state; what it decides is added to `decide`. Events of the owner's own making change nothing,
+ * and neither does one that has been folded already.
+ */
+export function fold(state: TurnState, event: SessionEvent, decide: Decisions): TurnState {
+  if (compareEventIds(event.id, state.lastEvent) <= 0) return state;
+  return { ...step(state, event, decide), lastEvent: event.id };
+}
+
+function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnState {
+  if (state.closed) return state;
+  switch (event.type) {
+    case 'lease.moved':
+      return onLeaseMoved(state, event, decide);
+    case 'lease.offered':
+      return onLeaseOffered(state, event, decide);
+    case 'speech.started':
+      return onSpeechStarted(state, event, decide);
+    case 'speech.confirmed':
+      return onSpeechConfirmed(state, event, decide);
+    case 'speech.stopped':
+      return onSpeechStopped(state, event, decide);
+    case 'transcript.final':
+      return onTranscriptFinal(state, event, decide);
+    case 'turn.ended':
+      return onTurnEnded(state, event, decide);
+    case 'reply.clause':
+      return onReplyClause(state, event, decide);
+    case 'reply.done':
+      return onReplyDone(state, event, decide);
+    case 'audio.chunk':
+      return onAudioChunk(state, event, decide);
+    case 'audio.done':
+      return onAudioDone(state, event, decide);
+    case 'playback':
+      return onPlayback(state, event, decide);
+    case 'work.failed':
+      return event.stage === 'listen' ? onListenerFailed(state, event, decide) : onWorkFailed(state, event, decide);
+    case 'holder.lost':
+      return event.stage === 'listen' ? onListenerLost(state, event, decide) : onHolderLost(state, event, decide);
+    case 'input.text':
+      return onText(state, event, decide);
+    case 'input.interrupt':
+      return onInterrupt(state, event, decide);
+    case 'input.settings':
+      return onSettings(state, event, decide);
+    case 'input.close':
+      decide.events.push({ type: 'session.closed', reason: event.reason });
+      return { ...state, closed: true };
+    // Heard by others, or of no consequence for what happens next.
+    case 'transcript.partial':
+    case 'turn.eager':
+    case 'turn.resumed':
+    case 'reply.delta':
+    case 'tool.call':
+    case 'input.commit':
+    case 'input.tool_result':
+    case 'timer.fired':
+    case 'audio.lost':
+    case 'session.moved':
+    // Our own outputs.
+    case 'reply.started':
+    case 'reply.released':
+    case 'reply.cancelled':
+    case 'reply.truncated':
+    case 'stage.failed':
+    case 'session.updated':
+    case 'session.closed':
+      return state;
+    default:
+      return event satisfies never;
+  }
+}
+
+function onWorkFailed(state: TurnState, event: SessionEvent<'work.failed'>, decide: Decisions): TurnState {
+  if (event.stage === 'listen') return state;
+  const { stage, turn = 0, attempt = 0, clause = 0, code, retryable, handedBack = false, at } = event;
+  return workLost(
+    state,
+    { stage, turn, attempt, clause, try: event.try ?? 1, retryable, death: !handedBack, code, at },
+    decide,
+  );
+}
+
+function onHolderLost(state: TurnState, event: SessionEvent<'holder.lost'>, decide: Decisions): TurnState {
+  const ref = parseWorkKey(event.holder);
+  if (!ref) return state;
+  const loss = { ...ref, clause: ref.stage === 'speak' ? ref.clause : 0, try: event.try, at: event.at };
+  const death = event.reason === 'silent';
+  return workLost(
+    state,
+    { ...loss, death, retryable: event.reason !== 'no_worker', code: death ? 'internal' : 'no_worker' },
+    decide,
+  );
+}
+
+function onSettings(state: TurnState, event: SessionEvent<'input.settings'>, decide: Decisions): TurnState {
+  const changes = Object.fromEntries(Object.entries(event.settings).filter(([, value]) => value !== undefined));
+  const settings = { ...state.settings, ...changes };
+  decide.settings = settings;
+  decide.events.push({ type: 'session.updated', settings });
+  return { ...state, settings };
+}
+
+/** Whether anything was decided that must be committed; effects alone, or state that replay derives again, need not be. */
+export const mustCommit = (decisions: Decisions): boolean =>
+  decisions.events.length > 0 ||
+  decisions.history.length > 0 ||
+  decisions.commands.length > 0 ||
+  decisions.work.create.length > 0 ||
+  decisions.work.cancel.length > 0 ||
+  decisions.work.raiseTry.length > 0 ||
+  decisions.settings !== undefined ||
+  decisions.skipTo !== undefined;
+
+/**
+ * Whether the event is what a reply still published after the event that stopped it. Such text was never going to be
+ * heard and is not sent to the client.
+ */
+export function isLate(state: TurnState, event: SessionEvent): boolean {
+  if (event.type !== 'reply.delta' && event.type !== 'reply.clause' && event.type !== 'reply.done') return false;
+  const stop = state.stopped.find(({ turn, attempt }) => turn === event.turn && attempt === event.attempt);
+  return stop !== undefined && compareEventIds(event.id, stop.by) > 0;
+}
+
+/** The turn to which an event belongs, for the client. */
+export function turnOf(state: TurnState, event: NewEvent): number | undefined {
+  if ('turn' in event) return event.turn;
+  if (!('utterance' in event)) return undefined;
+  return state.utteranceTurns.find(([utterance]) => utterance === event.utterance)?.[1];
+}

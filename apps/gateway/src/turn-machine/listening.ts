@@ -1,0 +1,179 @@
+import { INITIAL_HEARING, type SessionEvent } from '@parley/protocol';
+import { interrupt } from './interrupting.ts';
+import { startReply } from './replying.ts';
+import { MAX_DEATHS, REMEMBERED_UTTERANCES, type TurnState, type UtteranceState } from './state.ts';
+import type { Decisions, Transition } from './step.ts';
+
+/** Offers the session's audio to the pool of listeners, in place of the holder of `fence`. */
+export function offerListening(state: TurnState, trace: string | undefined, decide: Decisions): TurnState {
+  const number = state.listener.offers + 1;
+  decide.commands.push({ queue: 'listen', number, expect: state.listener.fence, trace });
+  return { ...state, listener: { ...state.listener, offers: number } };
+}
+
+export const onLeaseMoved: Transition<SessionEvent<'lease.moved'>> = (state, event) => ({
+  ...state,
+  listener: { ...state.listener, fence: event.fence, missing: false },
+});
+
+export const onLeaseOffered: Transition<SessionEvent<'lease.offered'>> = (state, event, decide) =>
+  event.fence === state.listener.fence ? offerListening(state, event.trace, decide) : state;
+
+/** The turn an utterance belongs to: the open one if nothing of its reply was heard yet, else the next. */
+function turnOfNewUtterance(state: TurnState): number {
+  if (state.reopened) return state.reopened.turn;
+  if (state.reply && state.reply.played === 0) return state.reply.turn;
+  return state.turn + 1;
+}
+
+const remember = (state: TurnState, utterance: number, turn: number): TurnState => ({
+  ...state,
+  utteranceTurns: [
+    ...state.utteranceTurns.filter(([number]) => number !== utterance),
+    [utterance, turn] as const,
+  ].slice(-REMEMBERED_UTTERANCES),
+});
+
+const hear = (state: TurnState, utterance: UtteranceState): TurnState =>
+  remember({ ...state, utterance }, utterance.number, utterance.turn);
+
+export const onSpeechStarted: Transition<SessionEvent<'speech.started'>> = (state, event, decide) => {
+  const open = state.utterance?.number === event.utterance ? state.utterance : undefined;
+  const turn = open?.turn ?? turnOfNewUtterance(state);
+  if (state.reply) decide.effects.push({ kind: 'duck' });
+  return hear(state, { number: event.utterance, turn, speaking: true, confirmed: false });
+};
+
+export const onSpeechConfirmed: Transition<SessionEvent<'speech.confirmed'>> = (state, event, decide) => {
+  if (state.utterance?.number !== event.utterance) return state;
+  const stopped = interrupt(state, 'speech', event.id, decide);
+  const turn = stopped === state ? state.utterance.turn : turnOfNewUtterance(stopped);
+  return hear(stopped, { ...state.utterance, turn, speaking: true, confirmed: true });
+};
+
+export const onSpeechStopped: Transition<SessionEvent<'speech.stopped'>> = (state, event, decide) => {
+  if (state.utterance?.number !== event.utterance) return state;
+  if (state.reply) decide.effects.push({ kind: 'restore' });
+  return { ...state, utterance: { ...state.utterance, speaking: false } };
+};
+
+/** Settled text is progress: whoever hears on from here has not failed on what came before. */
+export const onTranscriptFinal: Transition<SessionEvent<'transcript.final'>> = (state) =>
+  state.listener.deaths === 0 ? state : { ...state, listener: { ...state.listener, deaths: 0 } };
+
+export const onTurnEnded: Transition<SessionEvent<'turn.ended'>> = (state, event, decide) => {
+  const closed: TurnState = { ...state, utterance: null, listener: { ...state.listener, deaths: 0 } };
+  const text = event.text.trim();
+  if (text === '') return phantomEnded(closed, event, decide);
+  // Words too short to confirm an interruption are one all the same.
+  return takeTurn(
+    interrupt(closed, 'speech', event.id, decide),
+    { text, at: event.at, trace: event.trace, utterance: event.utterance },
+    decide,
+  );
+};
+
+/** Speech without words: whatever it interrupted unheard is said after all. */
+function phantomEnded(state: TurnState, event: SessionEvent<'turn.ended'>, decide: Decisions): TurnState {
+  if (state.reply) decide.effects.push({ kind: 'restore' });
+  const { reopened } = state;
+  if (!reopened) return state;
+  return startReply(
+    state,
+    { turn: reopened.turn, attempt: reopened.attempt + 1, text: reopened.text, at: event.at, trace: event.trace },
+    decide,
+  );
+}
+
+/** Takes `text` as the user's turn, or as the rest of the one that was re-opened, and starts the reply. */
+function takeTurn(
+  state: TurnState,
+  said: { text: string; at: number; trace: string | undefined; utterance?: number },
+  decide: Decisions,
+): TurnState {
+  const { reopened } = state;
+  const turn = reopened?.turn ?? state.turn + 1;
+  const text = reopened ? `${reopened.text} ${said.text}` : said.text;
+  const message = { role: 'user', turn, text } as const;
+  decide.history.push(reopened ? { set: reopened.historyIndex, message } : { push: message });
+  const taken: TurnState = {
+    ...state,
+    turn,
+    userIndex: reopened ? reopened.historyIndex : state.historyLength,
+    historyLength: state.historyLength + (reopened ? 0 : 1),
+  };
+  const placed = said.utterance === undefined ? taken : remember(taken, said.utterance, turn);
+  const attempt = reopened ? reopened.attempt + 1 : 0;
+  return startReply(placed, { turn, attempt, text, at: said.at, trace: said.trace }, decide);
+}
+
+export const onText: Transition<SessionEvent<'input.text'>> = (state, event, decide) => {
+  const stopped = { ...interrupt(state, 'text', event.id, decide), reopened: null };
+  return takeTurn(stopped, { text: event.text.trim(), at: event.at, trace: event.trace }, decide);
+};
+
+/**
+ * A listener is gone, or an offer was not taken: the session is offered again. Audio on which several listeners were
+ * lost without settling any of it is passed over, and the client is told.
+ */
+export const onListenerLost: Transition<SessionEvent<'holder.lost'>> = (state, event, decide) => {
+  const { listener } = state;
+  if (event.holder !== listener.fence) return state;
+  if (event.reason === 'no_worker') {
+    if (listener.missing) return state;
+    decide.events.push({
+      type: 'stage.failed',
+      stage: 'listen',
+      code: 'no_worker',
+      message: 'Nobody is free to listen; what is said is kept for a while.',
+      retryable: true,
+    });
+    return { ...state, listener: { ...listener, missing: true } };
+  }
+  if (event.reason === 'unclaimed') return offerListening(state, event.trace, decide);
+  return listenerDied(state, event.cursor ?? 0, event.inputSample ?? 0, event.trace, decide);
+};
+
+/** The listener reports that its engine failed. */
+export const onListenerFailed = (
+  state: TurnState,
+  event: SessionEvent<'work.failed'>,
+  decide: Decisions,
+): TurnState => {
+  if (event.handedBack) return offerListening(state, event.trace, decide);
+  decide.events.push({
+    type: 'stage.failed',
+    stage: 'listen',
+    ...(event.utterance === undefined ? {} : { utterance: event.utterance }),
+    code: event.code,
+    message: 'Speech recognition failed; it is tried again.',
+    retryable: event.retryable,
+  });
+  return offerListening(state, event.trace, decide);
+};
+
+function listenerDied(
+  state: TurnState,
+  cursor: number,
+  inputSample: number,
+  trace: string | undefined,
+  decide: Decisions,
+): TurnState {
+  const { listener } = state;
+  const deaths = cursor > listener.lostAtCursor ? 1 : listener.deaths + 1;
+  const counted: TurnState = { ...state, listener: { ...listener, deaths, lostAtCursor: cursor } };
+  if (deaths < MAX_DEATHS) return offerListening(counted, trace, decide);
+  const utterance = state.utterance?.number ?? 0;
+  decide.events.push({
+    type: 'stage.failed',
+    stage: 'listen',
+    utterance,
+    code: 'poisoned_input',
+    message: 'What was said could not be heard: several workers failed on it. Please say it again.',
+    retryable: false,
+  });
+  const next = Math.max(utterance, ...state.utteranceTurns.map(([number]) => number), 0) + 1;
+  decide.skipTo = { audioCursor: Math.max(inputSample, cursor), hearing: { ...INITIAL_HEARING, utterance: next } };
+  const passed: TurnState = { ...counted, utterance: null, listener: { ...counted.listener, deaths: 0 } };
+  return offerListening(passed, trace, decide);
+}

@@ -1,0 +1,223 @@
+import type { ReplyInput, SessionEvent, SpeakInput } from '@parley/protocol';
+import { joinClauses, knownSamples } from './heard.ts';
+import {
+  type ClauseState,
+  FIRST_AUDIO_BUDGET_MS,
+  MAX_DEATHS,
+  MAX_LEAD_MS,
+  MAX_OFFERED_CLAUSES,
+  type ReplyState,
+  type TurnState,
+} from './state.ts';
+import type { Decisions, Transition } from './step.ts';
+
+const EMPTY_CLAUSE: ClauseState = { text: '', status: 'waiting', try: 1, deaths: 0, samples: 0 };
+
+/** The current reply, if the event belongs to it and the reply is still open. */
+const current = (state: TurnState, event: { turn: number; attempt: number }): ReplyState | undefined =>
+  state.reply && state.reply.turn === event.turn && state.reply.attempt === event.attempt ? state.reply : undefined;
+
+const withReply = (state: TurnState, reply: ReplyState): TurnState => ({ ...state, reply });
+
+const withClause = (reply: ReplyState, index: number, change: Partial<ClauseState>): ReplyState => ({
+  ...reply,
+  clauses: reply.clauses.map((clause, i) => (i === index ? { ...clause, ...change } : clause)),
+});
+
+const replyInput = (state: TurnState, reply: ReplyState): string => {
+  const published = reply.clauses.map((clause) => clause.text);
+  const input: ReplyInput = {
+    text: reply.text,
+    language: state.settings.language,
+    ...(published.length > 0 ? { published } : {}),
+  };
+  return JSON.stringify(input);
+};
+
+const speakInput = (state: TurnState, text: string): string => {
+  const { voice, speed, language, outputRateHz } = state.settings;
+  return JSON.stringify({ text, voice, speed, language, rateHz: outputRateHz } satisfies SpeakInput);
+};
+
+/** Starts answering `text` as (turn, attempt). The user's message must be in the history, or be put there in this step. */
+export function startReply(
+  state: TurnState,
+  start: { turn: number; attempt: number; text: string; at: number; trace: string | undefined },
+  decide: Decisions,
+): TurnState {
+  const reply: ReplyState = {
+    turn: start.turn,
+    attempt: start.attempt,
+    text: start.text,
+    generation: state.generation + 1,
+    try: 1,
+    deaths: 0,
+    done: false,
+    clauses: [],
+    played: 0,
+    decidedAt: start.at,
+    trace: start.trace,
+  };
+  const ref = { stage: 'reply', turn: reply.turn, attempt: reply.attempt } as const;
+  decide.work.dropTurnsBefore = reply.turn;
+  decide.work.create.push({ ref, input: replyInput(state, reply) });
+  decide.commands.push({
+    queue: 'reply',
+    ref,
+    try: 1,
+    deadlineMs: start.at + FIRST_AUDIO_BUDGET_MS,
+    trace: reply.trace,
+  });
+  decide.events.push({ type: 'reply.started', turn: reply.turn, attempt: reply.attempt, trace: reply.trace });
+  return { ...state, reply, generation: reply.generation, reopened: null };
+}
+
+/** Milliseconds of speech made and not yet played. */
+const leadMs = (state: TurnState, reply: ReplyState): number =>
+  ((knownSamples(reply.clauses) - reply.played) / state.settings.outputRateHz) * 1_000;
+
+/** Offers further clauses: at most two unfinished, and none while the user has enough left to hear. */
+function offerClauses(state: TurnState, reply: ReplyState, at: number, decide: Decisions): ReplyState {
+  let next = reply;
+  const lead = leadMs(state, reply);
+  let offered = reply.clauses.filter((clause) => clause.status === 'offered').length;
+  for (const [index, clause] of reply.clauses.entries()) {
+    if (clause.status !== 'waiting' || clause.text === '') continue;
+    if (offered >= MAX_OFFERED_CLAUSES || lead >= MAX_LEAD_MS) break;
+    const ref = { stage: 'speak', turn: reply.turn, attempt: reply.attempt, clause: index } as const;
+    decide.work.create.push({ ref, input: speakInput(state, clause.text) });
+    decide.commands.push({
+      queue: 'speak',
+      ref,
+      try: 1,
+      deadlineMs: clauseDeadline(state, next, index, at),
+      trace: reply.trace,
+    });
+    next = withClause(next, index, { status: 'offered' });
+    offered += 1;
+  }
+  return next;
+}
+
+/** First clause: end of turn plus budget. Later ones: the moment at which the user would run dry. */
+const clauseDeadline = (state: TurnState, reply: ReplyState, index: number, at: number): number =>
+  index === 0 ? reply.decidedAt + FIRST_AUDIO_BUDGET_MS : at + Math.max(0, leadMs(state, reply));
+
+/** Ends the reply once all has been said, synthesised and played: what was heard goes into the history. */
+function finishIfPlayed(state: TurnState, decide: Decisions): TurnState {
+  const reply = state.reply;
+  if (!reply?.done) return state;
+  const made = reply.clauses.every((clause) => clause.status === 'done' || clause.status === 'failed');
+  if (!made || reply.played < knownSamples(reply.clauses)) return state;
+  const text = joinClauses(reply.clauses.filter((c) => c.status === 'done' && c.samples > 0).map((c) => c.text));
+  if (text === '') return { ...state, reply: null };
+  decide.history.push({ push: { role: 'assistant', turn: reply.turn, attempt: reply.attempt, text } });
+  return { ...state, reply: null, historyLength: state.historyLength + 1 };
+}
+
+export const onReplyClause: Transition<SessionEvent<'reply.clause'>> = (state, event, decide) => {
+  const reply = current(state, event);
+  if (!reply || event.clause !== reply.clauses.length) return state;
+  const grown = { ...reply, deaths: 0, clauses: [...reply.clauses, { ...EMPTY_CLAUSE, text: event.text }] };
+  return withReply(state, offerClauses(state, grown, event.at, decide));
+};
+
+export const onReplyDone: Transition<SessionEvent<'reply.done'>> = (state, event, decide) => {
+  const reply = current(state, event);
+  if (!reply) return state;
+  return finishIfPlayed(withReply(state, { ...reply, done: true, deaths: 0 }), decide);
+};
+
+export const onAudioChunk: Transition<SessionEvent<'audio.chunk'>> = (state, event) => {
+  const reply = current(state, event);
+  const clause = reply?.clauses[event.clause];
+  if (!reply || clause?.status !== 'offered') return state;
+  const samples = Math.max(clause.samples, event.startSample + event.samples);
+  return withReply(state, withClause(reply, event.clause, { samples, deaths: 0 }));
+};
+
+export const onAudioDone: Transition<SessionEvent<'audio.done'>> = (state, event, decide) => {
+  const reply = current(state, event);
+  if (reply?.clauses[event.clause]?.status !== 'offered') return state;
+  const done = withClause(reply, event.clause, { status: 'done', samples: event.samples, deaths: 0 });
+  return finishIfPlayed(withReply(state, offerClauses(state, done, event.at, decide)), decide);
+};
+
+export const onPlayback: Transition<SessionEvent<'playback'>> = (state, event, decide) => {
+  const reply = current(state, event);
+  if (!reply || event.samples <= reply.played) return state;
+  const played = { ...reply, played: Math.min(event.samples, knownSamples(reply.clauses)) };
+  return finishIfPlayed(withReply(state, offerClauses(state, played, event.at, decide)), decide);
+};
+
+/** What happened to a holder of work of the current reply. */
+interface Loss {
+  readonly stage: 'reply' | 'speak';
+  readonly turn: number;
+  readonly attempt: number;
+  readonly clause: number;
+  readonly try: number;
+  /** Another try can help. */
+  readonly retryable: boolean;
+  /** Counts against the work itself. */
+  readonly death: boolean;
+  readonly code: string;
+  readonly at: number;
+}
+
+/** Offers lost work again, or gives it up once it has cost too many holders. */
+export function workLost(state: TurnState, loss: Loss, decide: Decisions): TurnState {
+  const reply = current(state, loss);
+  if (!reply) return state;
+  return loss.stage === 'reply' ? replyLost(state, reply, loss, decide) : clauseLost(state, reply, loss, decide);
+}
+
+function replyLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Decisions): TurnState {
+  if (reply.done || reply.try !== loss.try) return state;
+  const deaths = reply.deaths + (loss.death ? 1 : 0);
+  const ref = { stage: 'reply', turn: reply.turn, attempt: reply.attempt } as const;
+  if (loss.retryable && deaths < MAX_DEATHS) {
+    const retry = { ...reply, deaths, try: reply.try + 1 };
+    decide.work.raiseTry.push({ ref, try: retry.try, input: replyInput(state, reply) });
+    decide.commands.push({ queue: 'reply', ref, try: retry.try, deadlineMs: loss.at, trace: reply.trace });
+    return withReply(state, retry);
+  }
+  decide.events.push(failure(loss, deaths));
+  if (reply.clauses.length > 0) {
+    // Something has been said: it is played to its end, and the reply ends there.
+    return finishIfPlayed(withReply(state, { ...reply, deaths, done: true }), decide);
+  }
+  decide.work.cancel.push({ turn: reply.turn, attempt: reply.attempt });
+  decide.events.push({ type: 'reply.cancelled', turn: reply.turn, attempt: reply.attempt, reason: 'failed' });
+  return { ...state, reply: null };
+}
+
+function clauseLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Decisions): TurnState {
+  const clause = reply.clauses[loss.clause];
+  if (clause?.status !== 'offered' || clause.try !== loss.try) return state;
+  const deaths = clause.deaths + (loss.death ? 1 : 0);
+  if (loss.retryable && deaths < MAX_DEATHS) {
+    const ref = { stage: 'speak', turn: reply.turn, attempt: reply.attempt, clause: loss.clause } as const;
+    decide.work.raiseTry.push({ ref, try: clause.try + 1 });
+    decide.commands.push({ queue: 'speak', ref, try: clause.try + 1, deadlineMs: loss.at, trace: reply.trace });
+    return withReply(state, withClause(reply, loss.clause, { try: clause.try + 1, deaths }));
+  }
+  decide.events.push(failure(loss, deaths));
+  // What was published of it may have been heard; a clause of which nothing came is passed over.
+  const given = withClause(reply, loss.clause, { status: clause.samples > 0 ? 'done' : 'failed', deaths });
+  return finishIfPlayed(withReply(state, offerClauses(state, given, loss.at, decide)), decide);
+}
+
+const failure = (loss: Loss, deaths: number) => {
+  const poisoned = deaths >= MAX_DEATHS;
+  return {
+    type: 'stage.failed',
+    stage: loss.stage,
+    turn: loss.turn,
+    attempt: loss.attempt,
+    ...(loss.stage === 'speak' ? { clause: loss.clause } : {}),
+    code: poisoned ? 'poisoned_input' : loss.code,
+    message: poisoned ? 'Given up after several workers failed on it.' : 'The engine could not do it.',
+    retryable: !poisoned && loss.retryable,
+  } as const;
+};

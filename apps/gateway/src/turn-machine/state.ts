@@ -1,0 +1,112 @@
+import type { EventId, Reply, Settings } from '@parley/protocol';
+
+/** One clause of a reply on its way to the ear. */
+export interface ClauseState {
+  readonly text: string;
+  /**
+   * waiting: known, not yet offered · offered: a `speak` item exists · done: synthesised (`samples` is final) ·
+   * failed: given up, nothing of it will be heard
+   */
+  readonly status: 'waiting' | 'offered' | 'done' | 'failed';
+  readonly try: number;
+  /** Holders lost since the last progress. */
+  readonly deaths: number;
+  /** Samples published so far; the whole length once done. */
+  readonly samples: number;
+}
+
+/** The reply that is being made or played. At most one exists. */
+export interface ReplyState extends Reply {
+  /** The user's text it answers. */
+  readonly text: string;
+  readonly generation: number;
+  readonly try: number;
+  readonly deaths: number;
+  /** The language model has said all. */
+  readonly done: boolean;
+  readonly clauses: readonly ClauseState[];
+  /** Samples played, from the reply's first. */
+  readonly played: number;
+  /** Redis TIME (ms) at which the turn was decided; deadlines count from here. */
+  readonly decidedAt: number;
+  readonly trace: string | undefined;
+}
+
+/** The utterance being heard. */
+export interface UtteranceState {
+  readonly number: number;
+  /** The turn it belongs to, as far as can be told now. */
+  readonly turn: number;
+  readonly speaking: boolean;
+  readonly confirmed: boolean;
+}
+
+/** A turn whose reply was cancelled unheard because the user went on speaking. */
+export interface ReopenedTurn extends Reply {
+  readonly text: string;
+  /** Where the user's message stands in the history. */
+  readonly historyIndex: number;
+}
+
+/** All that the owner of a session knows; kept in Redis by every commit, and carried on by the next owner. */
+export interface TurnState {
+  readonly v: 1;
+  readonly settings: Settings;
+  /** The newest turn that has a text. */
+  readonly turn: number;
+  readonly generation: number;
+  readonly listener: {
+    /** Fence of the lease as last moved; empty while nobody listens yet. */
+    readonly fence: string;
+    /** Offers made so far; numbers the next one. */
+    readonly offers: number;
+    /** Listeners lost since audio was last settled, and how far it was settled then. */
+    readonly deaths: number;
+    readonly lostAtCursor: number;
+    /** The client has been told that nobody is there to listen. */
+    readonly missing: boolean;
+  };
+  readonly utterance: UtteranceState | null;
+  /** Turns of the latest utterances, newest last. */
+  readonly utteranceTurns: readonly (readonly [utterance: number, turn: number])[];
+  readonly reply: ReplyState | null;
+  readonly reopened: ReopenedTurn | null;
+  /** The latest replies that were stopped, and the event that stopped each. */
+  readonly stopped: readonly (Reply & { readonly by: EventId })[];
+  readonly historyLength: number;
+  /** Where the current turn's user message stands in the history. */
+  readonly userIndex: number;
+  readonly closed: boolean;
+  /** The event that was folded last. */
+  readonly lastEvent: EventId;
+}
+
+/** Utterances whose turn is remembered for events that are sent again. */
+export const REMEMBERED_UTTERANCES = 64;
+/** Stopped replies that are remembered, so that what they publish late is not sent. */
+export const REMEMBERED_STOPS = 16;
+/** Holders that may die on the same work without progress before it is given up. */
+export const MAX_DEATHS = 3;
+/** Clauses offered and not yet synthesised, at most. */
+export const MAX_OFFERED_CLAUSES = 2;
+/** A further clause is offered only while the user has less than this left to hear. */
+export const MAX_LEAD_MS = 8_000;
+/** Time from the end of a turn to the first audio that deadlines aim at. */
+export const FIRST_AUDIO_BUDGET_MS = 800;
+
+export const initialState = (settings: Settings): TurnState => ({
+  v: 1,
+  settings,
+  turn: 0,
+  generation: 0,
+  listener: { fence: '', offers: 0, deaths: 0, lostAtCursor: 0, missing: false },
+  utterance: null,
+  utteranceTurns: [],
+  reply: null,
+  reopened: null,
+  stopped: [],
+  historyLength: 0,
+  userIndex: 0,
+  closed: false,
+  lastEvent: '0-0',
+});
