@@ -6,6 +6,8 @@ const HANDLES = new Set(['TCPServerWrap', 'TCPSocketWrap', 'PipeWrap', 'UDPWrap'
 const GRACE_MS = 1000;
 const POLL_MS = 20;
 
+// Node opens these when they are first looked at, which is not a test's doing.
+void [process.stdin, process.stdout, process.stderr];
 const atStart = openHandles();
 
 // Set up before every other hook of the file, and so run after all of them.
