@@ -35,6 +35,8 @@ export interface RunStageOptions {
   readonly signal: AbortSignal;
   /** What the heartbeat says of the engine. */
   heartbeat(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready'>;
+  /** Work is taken once this has resolved; until then the stage is announced and does nothing. */
+  readonly warmedUp?: Promise<unknown>;
   /** What running work may take to finish by itself in a drain. */
   readonly drainGraceMs?: number;
 }
@@ -80,9 +82,12 @@ class StageRunner<Q extends WorkQueueName> {
   }
 
   async run(): Promise<void> {
-    const { bus, signal } = this.#options;
+    const { bus, signal, warmedUp } = this.#options;
     const presence = await bus.presence.announce(() => this.#heartbeat());
     try {
+      await Promise.race([warmedUp, untilAborted(signal)]);
+      if (signal.aborted) return;
+      presence.update().catch(() => undefined);
       const taker = await bus.queues[this.#stage.queue].take({
         slots: this.#stage.slots,
         handler: (job, { queuedMs }) => this.#take(job as Job<Q>, queuedMs),

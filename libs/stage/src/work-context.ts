@@ -163,7 +163,7 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
     let after: EventId = this.#lastEvent ?? '0-0';
     for (;;) {
       const page = await this.#parts.bus.log.read(this.session, after, LOG_PAGE);
-      const found = page.find(
+      const found = page.findLast(
         (other) => other.type === event.type && other.trace === trace && isOfWork(other, this.ref),
       );
       this.#lastEvent = found?.id ?? this.#lastEvent;

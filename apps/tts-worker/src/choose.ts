@@ -1,0 +1,60 @@
+import { pathToFileURL } from 'node:url';
+import type { VoiceError } from '@parley/protocol';
+import { ConfigError } from '@parley/runtime';
+import type { TtsConfig } from './config.ts';
+import type { Synthesizer } from './synthesizer.ts';
+
+/** Which engine speaks, and how to tell. */
+export interface EngineChoice {
+  /** `flite`, `openai` or `module:<path>`. */
+  readonly engine: string;
+  /** Why it was chosen. */
+  readonly reason: string;
+  /** What would bring a better one, or make this one work. */
+  readonly hint: string;
+}
+
+const MODULE_PREFIX = 'module:';
+const INSTALL_FLITE = 'apt-get install flite';
+const BETTER_VOICE = 'For a natural voice set PARLEY_TTS_BASE_URL to an OpenAI-compatible speech server.';
+
+/** Chooses by configuration alone; nothing is loaded. `auto` is what is configured, else what works offline. */
+export function chooseEngine(config: TtsConfig): EngineChoice {
+  const { engine, baseUrl, apiKey } = config;
+  if (engine !== 'auto') return { engine, reason: 'set by PARLEY_TTS_ENGINE', hint: '' };
+  if (baseUrl !== undefined) return { engine: 'openai', reason: 'PARLEY_TTS_BASE_URL is set', hint: '' };
+  if (apiKey !== undefined) return { engine: 'openai', reason: 'PARLEY_TTS_API_KEY is set', hint: '' };
+  return { engine: 'flite', reason: 'offline default', hint: BETTER_VOICE };
+}
+
+/** What to do about an engine that cannot warm up. */
+export function hintFor({ engine, hint }: EngineChoice, failure: VoiceError): string {
+  if (engine === 'flite') return failure.code === 'engine_missing' ? INSTALL_FLITE : hint;
+  if (engine === 'openai')
+    return 'Check PARLEY_TTS_BASE_URL, PARLEY_TTS_MODEL and PARLEY_TTS_API_KEY, and that server.';
+  return 'Check the module that PARLEY_TTS_ENGINE names.';
+}
+
+/** Loads the engine that was chosen, and no other. Throws a `ConfigError` where the configuration cannot make one. */
+export async function loadSynthesizer({ engine }: EngineChoice, config: TtsConfig): Promise<Synthesizer> {
+  if (engine.startsWith(MODULE_PREFIX)) return loadModule(engine.slice(MODULE_PREFIX.length), config);
+  if (engine === 'openai') {
+    if (config.baseUrl === undefined && config.apiKey === undefined) {
+      throw new ConfigError(['PARLEY_TTS_ENGINE=openai needs PARLEY_TTS_BASE_URL or PARLEY_TTS_API_KEY']);
+    }
+    const { createOpenAiSynthesizer } = await import('./synthesizers/openai.ts');
+    return createOpenAiSynthesizer(config);
+  }
+  const { createFlite } = await import('./synthesizers/flite.ts');
+  return createFlite(config);
+}
+
+async function loadModule(path: string, config: TtsConfig): Promise<Synthesizer> {
+  const loaded: { readonly createSynthesizer?: unknown } = await import(pathToFileURL(path).href).catch((cause) => {
+    throw new ConfigError([`the module ${path} of PARLEY_TTS_ENGINE cannot be loaded: ${String(cause)}`]);
+  });
+  if (typeof loaded.createSynthesizer !== 'function') {
+    throw new ConfigError([`the module ${path} of PARLEY_TTS_ENGINE does not export createSynthesizer`]);
+  }
+  return loaded.createSynthesizer(config);
+}

@@ -1,0 +1,36 @@
+import { hostname } from 'node:os';
+import { connectBus } from '@parley/bus';
+import { runService } from '@parley/runtime';
+import { runStage } from '@parley/stage';
+import { chooseEngine, loadSynthesizer } from './choose.ts';
+import { ttsConfig } from './config.ts';
+import { speakStage } from './stage.ts';
+import { startWarmUp } from './warm-up.ts';
+
+/** Names in a shared configuration file that other services read. */
+const FOREIGN_NAMES = /^PARLEY_(?!TTS_)/;
+
+await runService(
+  { name: 'tts-worker', config: ttsConfig, foreignNames: FOREIGN_NAMES },
+  async ({ config, instance, logger, metrics, closer, signal, clock, health }) => {
+    const process_ = { id: instance, host: hostname(), pid: process.pid };
+    const bus = await connectBus({ url: config.redisUrl, process: process_, logger, metrics, clock });
+    closer.defer('bus', () => bus.close());
+
+    const choice = chooseEngine(config);
+    const synthesizer = await loadSynthesizer(choice, config);
+    closer.defer('engine', () => synthesizer.close());
+    const warmUp = startWarmUp({ choice, synthesizer, clock, logger, signal });
+    health.setReadiness(async () => {
+      const reasons = [
+        ...(bus.connected ? [] : ['Redis cannot be reached']),
+        ...(warmUp.status().ready ? [] : ['the engine is not warmed up']),
+      ];
+      return { ready: reasons.length === 0, reasons };
+    });
+
+    const stage = speakStage({ ...config, synthesizer, clock, metrics });
+    const { status: heartbeat, finished: warmedUp } = warmUp;
+    await runStage(stage, { bus, logger, metrics, clock, signal, heartbeat, warmedUp });
+  },
+);

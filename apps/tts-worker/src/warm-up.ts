@@ -1,0 +1,55 @@
+import { type Heartbeat, VoiceError } from '@parley/protocol';
+import { backoff, type Clock, type Logger } from '@parley/runtime';
+import { type EngineChoice, hintFor } from './choose.ts';
+import type { Synthesizer } from './synthesizer.ts';
+
+/** Longest a warm-up may take before it is begun again: a server may load its model for it. */
+const WARM_UP_LIMIT_MS = 120_000;
+
+export interface WarmUp {
+  /** Resolves when the engine has spoken. */
+  readonly finished: Promise<void>;
+  /** What heartbeats say of the engine. */
+  status(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready'>;
+}
+
+export interface WarmUpOptions {
+  readonly choice: EngineChoice;
+  readonly synthesizer: Synthesizer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Warms the engine up, again and again until it works: a worker whose engine is missing takes no work, says what would
+ * help, and needs no restart once that has been done.
+ */
+export function startWarmUp({ choice, synthesizer, clock, logger, signal }: WarmUpOptions): WarmUp {
+  let ready = false;
+  let { hint } = choice;
+
+  const warmUp = async (): Promise<void> => {
+    const waits = backoff({ initialMs: 1_000, maxMs: 15_000 });
+    const startMs = clock.nowMs();
+    while (!ready && !signal.aborted) {
+      try {
+        await synthesizer.warmUp(AbortSignal.any([signal, AbortSignal.timeout(WARM_UP_LIMIT_MS)]));
+        ready = true;
+        hint = choice.hint;
+        logger.info({ engine: choice.engine, tookMs: Math.round(clock.nowMs() - startMs) }, 'engine warmed up');
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = VoiceError.from(error, 'engine_failed');
+        hint = hintFor(choice, failure);
+        logger.warn({ err: failure, code: failure.code, hint }, 'engine cannot warm up');
+        await clock.sleep(waits.next(), signal).catch(() => undefined);
+      }
+    }
+  };
+
+  return {
+    finished: warmUp(),
+    status: () => ({ engine: choice.engine, engineReason: choice.reason, engineHint: hint, ready }),
+  };
+}
