@@ -88,7 +88,8 @@ export function encodeDownlinkAudio(frame: DownlinkAudio): Uint8Array<ArrayBuffe
 /** Decodes a binary message of the server. Throws `bad_audio` for anything that is not one. */
 export function decodeDownlinkAudio(bytes: Uint8Array): DownlinkAudio {
   const data = view(bytes);
-  if (bytes.byteLength < DOWNLINK_HEADER_BYTES || data.getUint8(0) !== DOWNLINK_AUDIO) {
+  const isWhole = bytes.byteLength >= DOWNLINK_HEADER_BYTES && bytes.byteLength % 2 === 0;
+  if (!isWhole || data.getUint8(0) !== DOWNLINK_AUDIO) {
     throw new VoiceError('bad_audio', 'Not a reply audio frame.');
   }
   const flags = data.getUint8(1);
