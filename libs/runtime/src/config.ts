@@ -85,8 +85,7 @@ type Reading = { readonly value: unknown } | { readonly fault: string };
 
 function readSetting(setting: Setting, given: string | undefined): Reading {
   if (given === undefined) {
-    // Not `schema.safeParse(undefined)`: coercing schemas make a value out of it.
-    if (setting.schema._zod.optin !== 'optional') {
+    if (isRequired(setting.schema)) {
       return { fault: `${setting.env} is required: ${setting.describe}${allowed(setting, ' (', ')')}` };
     }
     return { value: setting.schema.parse(undefined) };
@@ -96,6 +95,11 @@ function readSetting(setting: Setting, given: string | undefined): Reading {
   const what = result.error.issues.map((issue) => issue.message).join(', ');
   const shown = setting.secret ? 'its value (not shown)' : `"${given}"`;
   return { fault: `${setting.env} cannot be ${shown}: ${what}${allowed(setting, '; allowed: ', '')}` };
+}
+
+/** Not found out by `schema.safeParse(undefined)`: coercing schemas would make a value out of nothing. */
+function isRequired(schema: z.ZodType): boolean {
+  return schema._zod.optin === undefined;
 }
 
 function textOf(value: unknown): string | undefined {
@@ -157,7 +161,7 @@ export function describeConfig(spec: ConfigSpec): SettingDescription[] {
     return {
       env: setting.env,
       describe: setting.describe,
-      required: setting.schema._zod.optin !== 'optional',
+      required: isRequired(setting.schema),
       allowed: range,
       default: setting.secret ? undefined : fallback,
     };

@@ -28,15 +28,21 @@ export function createLogger(options: LoggerOptions): Logger {
   const { name, level = 'info', pretty = false, showPii = false } = options;
   const hide = (fields: Record<string, unknown>): Record<string, unknown> => hideFields(fields, showPii, 2);
   const stream = options.stream ?? standardOutput();
-  return pino(
+  const logger = pino(
     {
       level,
       base: { service: name, host: hostname(), pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }), log: hide, bindings: hide },
+      formatters: { level: (label) => ({ level: label }), log: hide },
     },
     pretty ? prettyStream(stream, options.colour ?? false) : stream,
   );
+  // The `bindings` formatter does not reach a child's bindings. Children inherit this method, and so do theirs.
+  const child = logger.child;
+  logger.child = function hidingChild(this: Logger, bindings, childOptions) {
+    return child.call(this, hide(bindings), childOptions);
+  } as typeof child;
+  return logger;
 }
 
 /** Waits until what was logged has been handed to the operating system. */
@@ -57,10 +63,14 @@ export function droppedLogLines(): number {
  * loop must not stall with it. Beyond the buffer the newest lines are dropped and counted.
  */
 function standardOutput(): DestinationStream {
-  const stream = destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_LOG_BYTES });
+  // With the default `minLength` of 0 its `flush` waits for nothing.
+  const stream = destination({ dest: 1, sync: false, minLength: 1, maxLength: MAX_BUFFERED_LOG_BYTES });
   stream.on('drop', () => {
     droppedLines += 1;
   });
+  // Its synchronous flush, called at exit and after a fatal entry, tries for ever once the reader is gone (EPIPE). The
+  // process flushes with `flushLogger` before it leaves.
+  stream.flushSync = () => {};
   return stream;
 }
 
