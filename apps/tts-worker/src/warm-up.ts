@@ -1,5 +1,5 @@
 import { type Heartbeat, VoiceError } from '@parley/protocol';
-import { backoff, type Clock, type Logger } from '@parley/runtime';
+import { backoff, type Clock, deadlineSignal, type Logger, linkSignals } from '@parley/runtime';
 import { type EngineChoice, hintFor } from './choose.ts';
 import type { Synthesizer } from './synthesizer.ts';
 
@@ -33,8 +33,10 @@ export function startWarmUp({ choice, synthesizer, clock, logger, signal }: Warm
     const waits = backoff({ initialMs: 1_000, maxMs: 15_000 });
     const startMs = clock.nowMs();
     while (!ready && !signal.aborted) {
+      const deadline = deadlineSignal(clock, WARM_UP_LIMIT_MS);
+      const linked = linkSignals(signal, deadline.signal);
       try {
-        await synthesizer.warmUp(AbortSignal.any([signal, AbortSignal.timeout(WARM_UP_LIMIT_MS)]));
+        await synthesizer.warmUp(linked.signal);
         ready = true;
         hint = choice.hint;
         logger.info({ engine: choice.engine, tookMs: Math.round(clock.nowMs() - startMs) }, 'engine warmed up');
@@ -44,6 +46,9 @@ export function startWarmUp({ choice, synthesizer, clock, logger, signal }: Warm
         hint = hintFor(choice, failure);
         logger.warn({ err: failure, code: failure.code, hint }, 'engine cannot warm up');
         await clock.sleep(waits.next(), signal).catch(() => undefined);
+      } finally {
+        deadline.release();
+        linked.release();
       }
     }
   };
