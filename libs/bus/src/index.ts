@@ -1,5 +1,6 @@
-export type { AudioFrame, AudioIn, AudioReader } from './audio-in.ts';
+export type { AudioIn } from './audio-in.ts';
 export type { AudioOut, OutEntry } from './audio-out.ts';
+export type { AudioFrame, AudioReader, FramesHandler } from './audio-reader.ts';
 export { type Bus, type BusOptions, connectBus } from './bus.ts';
 export type { ControlLane } from './control.ts';
 export type { Announcement, Presence } from './presence.ts';

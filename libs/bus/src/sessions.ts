@@ -1,5 +1,5 @@
+import { randomBytes } from 'node:crypto';
 import type {
-  EventId,
   HearingState,
   HistoryMessage,
   NewEvent,
@@ -9,6 +9,22 @@ import type {
   Settings,
   WorkRef,
 } from '@parley/protocol';
+import {
+  CONTROL_CHANNEL,
+  type EventId,
+  encodeEvent,
+  HearingStateSchema,
+  INITIAL_HEARING,
+  ProcessRefSchema,
+  replyKey,
+  SettingsSchema,
+  sessionKeys,
+  VoiceError,
+  workKey,
+} from '@parley/protocol';
+import type { BusMetrics } from './metrics.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { runScript, type ScriptArgument, type ScriptName } from './scripts.ts';
 
 /** A script's refusal. It is a value, not an exception: being refused is how a process learns that it was replaced. */
 export type Refused<R extends string> = { readonly ok: false; readonly refusal: R };
@@ -83,7 +99,15 @@ export interface CommitRequest {
 }
 
 /** Events, and the cursor they settle, by whoever holds the lease, the claim or the session itself. */
-export type AppendRequest = { readonly session: SessionId; readonly events: readonly NewEvent[] } & (
+export type AppendRequest = {
+  readonly session: SessionId;
+  readonly events: readonly NewEvent[];
+  /**
+   * A random token that makes it safe to send the same append again when its answer was lost: it is then answered as the
+   * first time. Only the newest append of a holder is remembered.
+   */
+  readonly once?: string;
+} & (
   | {
       readonly holder: { readonly kind: 'listener'; readonly fence: string };
       readonly audioCursor?: number;
@@ -160,4 +184,281 @@ export interface SessionScripts {
     ref: WorkRef;
     try: number;
   }): Promise<Claim | Refused<'STALE' | 'DONE' | 'TAKEN' | 'CLOSED'>>;
+}
+
+/** An argument that leaves a field as it is. */
+const KEEP = '';
+/** Control messages and events are built in two halves, around the epoch that only the script knows. */
+const EPOCH_PLACE = '"epoch":0';
+
+/** The five scripts over one connection, in the name of one process. */
+export function createSessionScripts(
+  connection: RedisConnection,
+  process: ProcessRef,
+  metrics: BusMetrics,
+): SessionScripts {
+  const processJson = JSON.stringify({ id: process.id, host: process.host, pid: process.pid });
+
+  async function call<R extends string>(
+    name: ScriptName,
+    refusals: readonly R[],
+    keys: readonly string[],
+    args: readonly ScriptArgument[],
+  ): Promise<{ readonly values: readonly unknown[] } | { readonly refused: Refused<R> }> {
+    const reply = await runScript(connection, name, keys, args);
+    if (typeof reply !== 'string') return { values: reply };
+    const refusal = refusals.find((known) => known === reply);
+    if (refusal === undefined) throw new VoiceError('internal', `script ${name} answered ${reply}`);
+    metrics.refusals.inc({ script: name, code: refusal });
+    return { refused: { ok: false, refusal } };
+  }
+
+  async function own<R extends string>(
+    session: SessionId,
+    refusals: readonly R[],
+    mode: 'create' | 'token' | 'takeover',
+    tokenHash: string,
+    keyHash: string,
+    initial: readonly string[] = [],
+  ): Promise<SessionSnapshot | Refused<R>> {
+    const keys = sessionKeys(session);
+    const moved = splitAtEpoch(encodeEvent({ type: 'session.moved', owner: process.id, epoch: 0 }));
+    const control = splitAtEpoch(JSON.stringify({ session, owner: process.id, epoch: 0 }));
+    const answer = await call(
+      'own',
+      refusals,
+      [keys.hash, keys.in, keys.events, keys.outbox],
+      [
+        mode,
+        process.id,
+        processJson,
+        tokenHash,
+        keyHash,
+        ...moved,
+        keys.channel,
+        ...control,
+        CONTROL_CHANNEL,
+        ...initial,
+      ],
+    );
+    return 'refused' in answer ? answer.refused : readSnapshot(answer.values);
+  }
+
+  return {
+    create: ({ session, tokenHash, keyHash, settings, state }) =>
+      own(session, ['EXISTS'], 'create', tokenHash, keyHash, [
+        JSON.stringify(settings),
+        state,
+        JSON.stringify(INITIAL_HEARING),
+      ]),
+
+    resume: ({ session, tokenHash, keyHash }) =>
+      own(session, ['NOSESSION', 'TOKEN'], tokenHash === null ? 'takeover' : 'token', tokenHash ?? '', keyHash ?? ''),
+
+    async commit(request) {
+      const keys = sessionKeys(request.session);
+      const answer = await call(
+        'commit',
+        ['NOTOWNER', 'CURSOR', 'CLOSED'],
+        [keys.hash, keys.in, keys.events, keys.out, keys.work, keys.outbox, keys.history],
+        [
+          request.epoch,
+          process.id,
+          eventId(request.expectedCursor),
+          eventId(request.cursor),
+          request.state,
+          count(request.generation),
+          requiredHistory(request),
+          keys.channel,
+          ...operations(request),
+        ],
+      );
+      return 'refused' in answer ? answer.refused : { ok: true, ids: answer.values.map(text) };
+    },
+
+    async acquire({ session, expect }) {
+      const keys = sessionKeys(session);
+      const fence = newFence();
+      const answer = await call(
+        'acquire',
+        ['STALE', 'CLOSED'],
+        [keys.hash, keys.events],
+        [expect, fence, processJson, encodeEvent({ type: 'lease.moved', fence, worker: process.id }), keys.channel],
+      );
+      if ('refused' in answer) return answer.refused;
+      const [id, audioCursor, hearing, owner, epoch, settings] = answer.values.map(text);
+      return {
+        ok: true,
+        fence,
+        audioCursor: Number(audioCursor),
+        hearing: HearingStateSchema.parse(parseJson(hearing)),
+        owner: owner ?? '',
+        epoch: Number(epoch),
+        settings: SettingsSchema.parse(parseJson(settings)),
+        eventCursorAtAcquire: id ?? '',
+      };
+    },
+
+    async append(request) {
+      const keys = sessionKeys(request.session);
+      const answer = await call(
+        'append',
+        ['FENCED', 'CANCELLED', 'CLOSED', 'NOTOWNER'],
+        [keys.hash, keys.in, keys.events, keys.out, keys.work],
+        [...holderArguments(request, process.id), keys.channel, ...request.events.map(encodeEvent)],
+      );
+      if ('refused' in answer) return answer.refused;
+      const [dropped, ...ids] = answer.values;
+      if (Number(dropped) > 0) metrics.outputDropped.inc(Number(dropped));
+      return { ok: true, ids: ids.map(text) };
+    },
+
+    async claim({ session, ref, try: attempt }) {
+      const keys = sessionKeys(session);
+      const fence = newFence();
+      const answer = await call(
+        'claim',
+        ['STALE', 'DONE', 'TAKEN', 'CLOSED'],
+        [keys.hash, keys.work],
+        [workKey(ref), replyKey(ref), count(attempt), fence, processJson],
+      );
+      if ('refused' in answer) return answer.refused;
+      const [resumeAt, input, owner, epoch, settings] = answer.values.map(text);
+      return {
+        ok: true,
+        fence,
+        resumeAt: Number(resumeAt),
+        input: input ?? '',
+        owner: owner ?? '',
+        epoch: Number(epoch),
+        settings: SettingsSchema.parse(parseJson(settings)),
+      };
+    },
+  };
+}
+
+/** 128 random bits: fences are compared for equality only, since a rolled back Redis may repeat a counter. */
+const newFence = (): string => randomBytes(16).toString('base64url');
+
+function splitAtEpoch(json: string): [before: string, after: string] {
+  const at = json.indexOf(EPOCH_PLACE) + EPOCH_PLACE.length - 1;
+  return [json.slice(0, at), json.slice(at + 1)];
+}
+
+function readSnapshot(values: readonly unknown[]): SessionSnapshot {
+  const outboxFields = values[13];
+  if (!Array.isArray(outboxFields)) throw new VoiceError('internal', 'own answered without an outbox');
+  const [
+    epoch,
+    movedEvent,
+    state,
+    cursor,
+    settings,
+    generation,
+    listener,
+    fence,
+    audioCursor,
+    hearing,
+    created,
+    owner,
+    last,
+  ] = values.slice(0, 13).map(text);
+  const outbox = new Map<string, string>();
+  for (let i = 0; i + 1 < outboxFields.length; i += 2) outbox.set(text(outboxFields[i]), text(outboxFields[i + 1]));
+  return {
+    ok: true,
+    epoch: Number(epoch),
+    movedEvent: movedEvent ?? '',
+    state: state ?? '',
+    eventCursor: cursor ?? '',
+    settings: SettingsSchema.parse(parseJson(settings)),
+    generation: Number(generation),
+    ...(listener && fence ? { listener: { ...ProcessRefSchema.parse(parseJson(listener)), fence } } : {}),
+    audioCursor: Number(audioCursor),
+    hearing: HearingStateSchema.parse(parseJson(hearing)),
+    inputSample: Number(last),
+    outbox,
+    created: Number(created),
+    ...(owner ? { previousOwner: ProcessRefSchema.parse(parseJson(owner)) } : {}),
+  };
+}
+
+/** How long the history must be for the replacements of a step to have something to replace. */
+function requiredHistory(request: CommitRequest): number {
+  let pushed = 0;
+  let required = 0;
+  for (const change of request.history ?? []) {
+    if ('push' in change) pushed += 1;
+    else required = Math.max(required, count(change.set) + 1 - pushed);
+  }
+  return required;
+}
+
+/** The operations of a commit as the script takes them. */
+function operations(request: CommitRequest): ScriptArgument[] {
+  const args: ScriptArgument[] = [];
+  for (const event of request.events ?? []) args.push('event', encodeEvent(event));
+  if (request.settings) args.push('settings', JSON.stringify(request.settings));
+  for (const change of request.history ?? []) {
+    if ('push' in change) args.push('push', JSON.stringify(change.push));
+    else args.push('set', change.set, JSON.stringify(change.message));
+  }
+  const { create = [], cancel = [], raiseTry = [], dropTurnsBefore } = request.work ?? {};
+  for (const item of create) args.push('create', workKey(item.ref), item.input, count(item.resumeAt ?? 0));
+  for (const reply of cancel) args.push('cancel', replyKey(reply));
+  for (const item of raiseTry) args.push('raise', workKey(item.ref), count(item.try), item.input ?? KEEP);
+  if (dropTurnsBefore !== undefined) args.push('drop', count(dropTurnsBefore));
+  for (const [id, command] of Object.entries(request.outbox ?? {})) args.push('outbox', id, command);
+  for (const id of request.outboxDone ?? []) args.push('outboxDone', id);
+  if (request.audioCursor !== undefined) args.push('audioCursor', count(request.audioCursor));
+  if (request.hearing) args.push('hearing', JSON.stringify(request.hearing));
+  if (request.trimEvents !== undefined) args.push('trimEvents', eventId(request.trimEvents));
+  if (request.trimOut !== undefined) args.push('trimOut', eventId(request.trimOut));
+  if (request.close) {
+    args.push('close', CONTROL_CHANNEL, JSON.stringify({ session: request.session, closed: true }));
+  }
+  return args;
+}
+
+/** The first twelve arguments of `append`. */
+function holderArguments(request: AppendRequest, owner: string): ScriptArgument[] {
+  const once = request.once ?? '';
+  if (/\s/.test(once)) throw new VoiceError('internal', 'the token of an append must not contain a space');
+  const noSpeech = ['', '', '', ''];
+  if (isBy(request, 'listener')) {
+    const cursor = request.audioCursor === undefined ? KEEP : count(request.audioCursor);
+    const hearing = request.hearing ? JSON.stringify(request.hearing) : KEEP;
+    return ['listener', request.holder.fence, '', '', once, cursor, hearing, '', ...noSpeech];
+  }
+  if (isBy(request, 'work')) {
+    const { ref, fence } = request.holder;
+    const { pcm } = request;
+    const cursor = request.resumeAt === undefined ? KEEP : count(request.resumeAt);
+    const speech = pcm ? [count(pcm.clause), count(pcm.startSample), pcm.last ? 1 : 0, asBuffer(pcm.bytes)] : noSpeech;
+    return ['work', fence, workKey(ref), replyKey(ref), once, cursor, KEEP, request.done ? 1 : 0, ...speech];
+  }
+  return ['owner', request.holder.epoch, owner, '', once, KEEP, KEEP, 0, ...noSpeech];
+}
+
+type Kind = AppendRequest['holder']['kind'];
+const isBy = <K extends Kind>(
+  request: AppendRequest,
+  kind: K,
+): request is Extract<AppendRequest, { readonly holder: { readonly kind: K } }> => request.holder.kind === kind;
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : String(value));
+
+const parseJson = (json: string | undefined): unknown => JSON.parse(json ?? 'null');
+
+/** A number that a script can take: checked before anything is sent, so that no script stops half way. */
+function count(value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new VoiceError('internal', `not a count: ${value}`);
+}
+
+function eventId(id: string): string {
+  if (/^\d{1,15}-\d{1,15}$/.test(id)) return id;
+  throw new VoiceError('internal', 'not the id of an entry');
 }

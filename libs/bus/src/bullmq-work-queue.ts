@@ -1,0 +1,275 @@
+import { decodeJob, type Job, type NewJob, QUEUE_NAMES, type QueueName, stampJob } from '@parley/protocol';
+import { type Job as BullJob, DelayedError, Queue, WaitingError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type ConnectionContext, openRedis, RedisConnection, unavailable } from './redis-connection.ts';
+import type { RedisTime } from './redis-time.ts';
+import type { WorkQueue, WorkQueues, WorkTaker } from './work-queue.ts';
+
+/** Ids are remembered only to thin out duplicates. */
+const REMOVE_ON_COMPLETE = { age: 60, count: 1_000 };
+const REMOVE_ON_FAIL = { age: 60, count: 100 };
+/** A frozen idle worker swallows the wake-up of a new job; the others look by themselves this often. */
+const DRAIN_DELAY_S = 0.5;
+/** Saves jobs that were taken by a worker that died before it claimed anything. */
+const LOCK_MS = 8_000;
+const STALLED_CHECK_MS = 5_000;
+/** A job is an offer: however many workers die with it, it is never failed for good. */
+const MAX_STALLED = 1_000_000;
+/** Pause after trouble with Redis, and before a job for newer readers is offered again. */
+const RETRY_MS = 100;
+const NEWER_JOB_PAUSE_MS = 500;
+const CLOSE_TIMEOUT_MS = 5_000;
+/** What closing the connections may take when Redis does not answer. */
+const RELEASE_TIMEOUT_MS = 500;
+/** BullMQ writes events that nobody reads. */
+const EVENTS_KEPT = 100;
+
+/** Priority of a job by its deadline, 1 to 2^21: the earlier, the sooner. It wraps around every nine hours. */
+const priorityOf = (deadlineMs: number): number => 1 + Math.floor((Math.floor(deadlineMs) % 2 ** 25) / 16);
+
+export interface WorkQueuesHandle {
+  readonly queues: WorkQueues;
+  close(): Promise<void>;
+}
+
+interface QueueContext extends ConnectionContext {
+  readonly time: RedisTime;
+}
+
+/** The work queues over BullMQ. Connections are opened by the first call that needs them. */
+export function createWorkQueues(context: QueueContext): WorkQueuesHandle {
+  const producer = new Producer(context);
+  const takers = new Set<WorkTaker>();
+  const queues = {
+    listen: createQueue('listen', context, producer, takers),
+    reply: createQueue('reply', context, producer, takers),
+    speak: createQueue('speak', context, producer, takers),
+  };
+  return {
+    queues,
+    async close() {
+      await Promise.all([...takers].map((taker) => taker.close(0)));
+      await producer.close();
+    },
+  };
+}
+
+/** The connection of this process for adding, removing and counting jobs; it never hangs while Redis is away. */
+class Producer {
+  readonly #context: ConnectionContext;
+  #connection: RedisConnection | undefined;
+  #opening: Promise<Map<QueueName, Queue>> | undefined;
+
+  constructor(context: ConnectionContext) {
+    this.#context = context;
+  }
+
+  async run<T>(name: QueueName, command: (queue: Queue) => Promise<T>): Promise<T> {
+    try {
+      this.#opening ??= this.#open();
+      const queue = (await this.#opening).get(name);
+      if (!queue) throw new Error(`no queue ${name}`);
+      return await command(queue);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const queues = await this.#opening?.catch(() => undefined);
+    for (const queue of queues?.values() ?? []) await queue.close().catch(() => {});
+    this.#connection?.close();
+  }
+
+  async #open(): Promise<Map<QueueName, Queue>> {
+    try {
+      const connection = new RedisConnection('queues', this.#context);
+      await connection.open();
+      this.#connection = connection;
+      const queues = new Map<QueueName, Queue>();
+      for (const name of QUEUE_NAMES) {
+        const queue = new Queue(name, {
+          connection: connection.redis,
+          defaultJobOptions: { removeOnComplete: REMOVE_ON_COMPLETE, removeOnFail: REMOVE_ON_FAIL },
+          streams: { events: { maxLen: EVENTS_KEPT } },
+        });
+        queue.on('error', (error) => this.#context.logger.debug({ err: error, queue: name }, 'queue error'));
+        await queue.waitUntilReady();
+        queues.set(name, queue);
+      }
+      return queues;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+}
+
+function createQueue<Q extends QueueName>(
+  name: Q,
+  context: QueueContext,
+  producer: Producer,
+  takers: Set<WorkTaker>,
+): WorkQueue<Q> {
+  return {
+    async offer(id, job: NewJob<Q>) {
+      await producer.run(name, (queue) =>
+        queue.add(name, stampJob(job), {
+          jobId: id,
+          timestamp: Math.round(context.time.nowMs()),
+          ...('deadlineMs' in job && typeof job.deadlineMs === 'number'
+            ? { priority: priorityOf(job.deadlineMs) }
+            : {}),
+        }),
+      );
+    },
+
+    async remove(ids) {
+      // One that is being worked on is locked and stays: its claim is what stops it.
+      await producer.run(name, (queue) => Promise.all(ids.map((id) => queue.remove(id))));
+    },
+
+    depth: () => producer.run(name, (queue) => queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')),
+
+    async take({ slots, handler }) {
+      const taker = new BullmqTaker(name, context, slots, handler, () => takers.delete(taker));
+      takers.add(taker);
+      await taker.open();
+      return taker;
+    },
+  };
+}
+
+/** One BullMQ worker. It holds two connections of its own, which wait for Redis as long as it takes. */
+class BullmqTaker<Q extends QueueName> implements WorkTaker {
+  readonly #name: Q;
+  readonly #context: QueueContext;
+  readonly #handler: (job: Job<Q>, info: { queuedMs: number }) => Promise<void>;
+  readonly #onClosed: () => void;
+  readonly #redis: Redis;
+  readonly #worker: Worker;
+  /** Ids of the jobs taken and not yet reported as finished. */
+  readonly #running = new Set<string>();
+  #paused = false;
+  #closing: Promise<void> | undefined;
+  #onIdle = (): void => {};
+
+  constructor(
+    name: Q,
+    context: QueueContext,
+    slots: number,
+    handler: (job: Job<Q>, info: { queuedMs: number }) => Promise<void>,
+    onClosed: () => void,
+  ) {
+    this.#name = name;
+    this.#context = context;
+    this.#handler = handler;
+    this.#onClosed = onClosed;
+    this.#redis = openRedis(context.url, `${name}-worker`, {
+      maxRetriesPerRequest: null,
+      // Longer than BullMQ ever blocks: a node that is lost says nothing, and its socket is replaced.
+      socketTimeout: 12_000,
+    });
+    this.#redis.on('error', (error) => context.logger.debug({ err: error, queue: name }, 'worker connection error'));
+    this.#worker = new Worker(name, (job, token) => this.#run(job, token), {
+      connection: this.#redis,
+      autorun: false,
+      concurrency: slots,
+      drainDelay: DRAIN_DELAY_S,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: MAX_STALLED,
+      runRetryDelay: RETRY_MS,
+    });
+    this.#worker.on('error', (error) => context.logger.debug({ err: error, queue: name }, 'worker error'));
+    this.#worker.on('completed', (job) => this.#finished(job.id));
+    this.#worker.on('failed', (job) => this.#finished(job?.id));
+  }
+
+  /** Rejects with `bus_unavailable` when Redis does not answer in time. */
+  async open(): Promise<void> {
+    const { clock, commandTimeoutMs } = this.#context;
+    let cancel = (): void => {};
+    const timeout = new Promise<never>((_, reject) => {
+      cancel = clock.setTimeout(() => reject(new Error('no answer')), 2 * commandTimeoutMs);
+    });
+    try {
+      await Promise.race([this.#worker.waitUntilReady(), timeout]);
+    } catch (error) {
+      await this.close(0);
+      throw unavailable(error);
+    } finally {
+      cancel();
+    }
+    this.#worker.run().catch((error) => this.#context.logger.error({ err: error, queue: this.#name }, 'worker ended'));
+  }
+
+  pause(): Promise<void> {
+    this.#paused = true;
+    return this.#worker.pause(true);
+  }
+
+  async resume(): Promise<void> {
+    if (this.#closing) return;
+    this.#paused = false;
+    await this.#worker.resume();
+  }
+
+  close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const { clock } = this.#context;
+    await this.pause();
+    if (this.#running.size > 0 && timeoutMs > 0) {
+      await new Promise<void>((resolve) => {
+        const cancel = clock.setTimeout(resolve, timeoutMs);
+        this.#onIdle = () => {
+          cancel();
+          resolve();
+        };
+      });
+    }
+    // Forced: to wait is BullMQ's affair only while nothing else bounds it.
+    let cancel = (): void => {};
+    const timeout = new Promise<void>((resolve) => {
+      cancel = clock.setTimeout(resolve, RELEASE_TIMEOUT_MS);
+    });
+    await Promise.race([this.#worker.close(true).catch(() => {}), timeout]);
+    cancel();
+    this.#redis.disconnect();
+    this.#onClosed();
+  }
+
+  async #run(job: BullJob, token: string | undefined): Promise<void> {
+    // Taken by a fetch that was under way when the pause came: somebody else's, at once.
+    if (this.#paused) {
+      await job.moveToWait(token);
+      throw new WaitingError();
+    }
+    const { logger, metrics, time } = this.#context;
+    const decoded = decodeJob(this.#name, job.data);
+    if (!decoded.ok) {
+      metrics.jobsSkipped.inc({ queue: this.#name, reason: decoded.reason });
+      if (decoded.reason !== 'newer') return;
+      await job.moveToDelayed(Date.now() + NEWER_JOB_PAUSE_MS, token);
+      throw new DelayedError();
+    }
+    const queuedMs = Math.max(0, time.nowMs() - job.timestamp);
+    metrics.queueHop.observe({ queue: this.#name }, queuedMs / 1_000);
+    const id = job.id ?? '';
+    this.#running.add(id);
+    try {
+      await this.#handler(decoded.value, { queuedMs });
+    } catch (error) {
+      logger.error({ err: error, queue: this.#name, job: id }, 'job handler failed');
+    }
+  }
+
+  #finished(id: string | undefined): void {
+    if (id !== undefined) this.#running.delete(id);
+    if (this.#running.size === 0) this.#onIdle();
+  }
+}
