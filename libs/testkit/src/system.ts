@@ -29,6 +29,7 @@ export class SystemProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
   #output = '';
+  #killed = false;
 
   constructor(app: AppName, env: Environment, url?: string) {
     this.app = app;
@@ -61,6 +62,17 @@ export class SystemProcess {
     this.#child.kill(name);
   }
 
+  /** Kills it on purpose: `ready` does not mind that it is gone. */
+  async kill(): Promise<void> {
+    this.#killed = true;
+    this.signal('SIGKILL');
+    await this.#exited;
+  }
+
+  get killed(): boolean {
+    return this.#killed;
+  }
+
   /** Resolves with its exit code, null after a signal. */
   exited(): Promise<number | null> {
     return this.#exited;
@@ -90,13 +102,13 @@ export class System {
     return this.#processes;
   }
 
-  /** URLs of the gateways' sessions, in the order in which they were started. */
+  /** URLs at which the running gateways take sessions, in the order in which they were started. */
   get urls(): string[] {
-    return this.#processes.flatMap(({ url }) => (url === undefined ? [] : [`${url.replace('http', 'ws')}/v1/session`]));
+    return this.httpUrls.map((url) => `${url.replace('http', 'ws')}/v1/session`);
   }
 
   get httpUrls(): string[] {
-    return this.#processes.flatMap(({ url }) => (url === undefined ? [] : [url]));
+    return this.#processes.flatMap(({ url, running }) => (url !== undefined && running ? [url] : []));
   }
 
   /** Starts one more process of an app. */
@@ -130,7 +142,7 @@ export class System {
     const wanted = (app: AppName) => this.#processes.filter((one) => one.app === app && one.running).length;
     await waitUntil(async () => {
       for (const one of this.#processes) {
-        if (!one.running) throw new Error(`${one.app} ended while starting:\n${one.output}`);
+        if (!one.running && !one.killed) throw new Error(`${one.app} ended while starting:\n${one.output}`);
       }
       for (const url of this.httpUrls) {
         const response = await fetch(`${url}/readyz`).catch(() => undefined);
