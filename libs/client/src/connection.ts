@@ -46,11 +46,17 @@ export class Connection {
   /** Begins to listen; `hello` is sent as soon as the socket is open. */
   start(hello: ClientMessageInput): void {
     this.#socket.binaryType = 'arraybuffer';
-    this.#socket.onopen = () => void this.send(hello);
+    let opened = false;
+    this.#socket.onopen = () => {
+      opened = true;
+      this.send(hello);
+    };
     this.#socket.onmessage = ({ data }: { data: unknown }) => this.#receive(data);
     this.#socket.onclose = ({ code, reason }) => this.#lose(closeReason(code, reason));
-    // A `close` event follows each `error` event, and says more.
-    this.#socket.onerror = () => {};
+    // A `close` event follows and says more; only Node leaves it out where the socket has never been open.
+    this.#socket.onerror = () => {
+      if (!opened) this.#lose(new VoiceError('unreachable'));
+    };
   }
 
   /** Bytes that the socket has not handed to the network yet. */

@@ -17,6 +17,8 @@ export class ScriptedConnection {
   readonly subprotocols: readonly string[];
   readonly messages: ClientMessage[] = [];
   readonly audio: UplinkAudio[] = [];
+  /** A `session.close` is met with silence. */
+  ignoresClose = false;
   readonly #socket: WebSocket;
 
   constructor(socket: WebSocket, subprotocols: readonly string[]) {
@@ -25,8 +27,13 @@ export class ScriptedConnection {
     socket.on('message', (data, isBinary) => {
       const bytes = Buffer.isBuffer(data) ? data : Buffer.from([]);
       if (isBinary) this.audio.push(decodeUplinkAudio(new Uint8Array(bytes)));
-      else this.messages.push(decodeClientMessage(bytes.toString()));
+      else this.#take(decodeClientMessage(bytes.toString()));
     });
+  }
+
+  #take(message: ClientMessage): void {
+    this.messages.push(message);
+    if (message.type === 'session.close' && !this.ignoresClose) this.close(1000, 'closed');
   }
 
   /** Messages of one type, in the order in which they came. */
