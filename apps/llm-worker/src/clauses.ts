@@ -24,7 +24,8 @@ const CONTEXT_CHARS = 80;
 
 const SPOKEN = /[\p{L}\p{N}]/u;
 const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 const CLOSER = /[\p{Pe}\p{Pf}"'”’»*]/u;
 const CLOSERS_AT_END = /[\p{Pe}\p{Pf}"'”’»*]+$/u;
 const OPENER = /[\p{Ps}\p{Pi}"'¿¡«„]/u;
@@ -45,7 +46,25 @@ const ABBREVIATIONS = new Set(
 /** Abbreviations only before a number. */
 const BEFORE_NUMBER = new Set(['no', 'nos', 'fig', 'figs', 'p', 'pp', 'vol', 'ch', 'sec', 'art', 'núm', 'n']);
 /** Languages that write ordinals as a number and a full stop. */
-const ORDINAL_DOT = new Set(['de', 'da', 'nb', 'nn', 'no', 'fi', 'cs', 'sk', 'hu', 'pl', 'et', 'lv', 'hr', 'sl', 'is', 'tr', 'eu']);
+const ORDINAL_DOT = new Set([
+  'de',
+  'da',
+  'nb',
+  'nn',
+  'no',
+  'fi',
+  'cs',
+  'sk',
+  'hu',
+  'pl',
+  'et',
+  'lv',
+  'hr',
+  'sl',
+  'is',
+  'tr',
+  'eu',
+]);
 
 type Boundary = 'line' | 'sentence' | 'comma' | undefined;
 
@@ -136,7 +155,8 @@ export class ClauseSplitter {
     const body = before.trimEnd();
     const gap = before.slice(body.length);
     if (gap.includes('\n')) return 'line';
-    if (gap === '' && (CLOSER.test(character) || SENTENCE_MARK.test(character) || COMMA_MARK.test(character))) return undefined;
+    if (gap === '' && (CLOSER.test(character) || SENTENCE_MARK.test(character) || COMMA_MARK.test(character)))
+      return undefined;
     const core = body.replace(CLOSERS_AT_END, '');
     const mark = core.slice(-1);
     if (gap === '' && ASCII_MARK.test(mark) && !UNSPACED.test(character)) return undefined;

@@ -100,7 +100,11 @@ export class SpeakableText {
       case '`':
         return { taken: 1, text: '' };
       case '~':
-        return buffer.length === 1 && !atEnd ? undefined : buffer[1] === '~' ? { taken: 2, text: '' } : { taken: 1, text: '~' };
+        return buffer.length === 1 && !atEnd
+          ? undefined
+          : buffer[1] === '~'
+            ? { taken: 2, text: '' }
+            : { taken: 1, text: '~' };
       case '-':
         return this.#hyphens(buffer, atEnd);
       case '|':
@@ -124,7 +128,8 @@ export class SpeakableText {
 
   /** Emoji, halves of broken surrogate pairs and the fourth of the same punctuation marks in a row are left out. */
   #character(character: string): { taken: number; text: string } {
-    this.#repeated = character === this.#previous && this.#space === '' && !WORD.test(character) ? this.#repeated + 1 : 0;
+    this.#repeated =
+      character === this.#previous && this.#space === '' && !WORD.test(character) ? this.#repeated + 1 : 0;
     if (this.#repeated >= 3 || /^[\uD800-\uDFFF]$/.test(character)) return { taken: 1, text: '' };
     if (isPictograph(character) || (this.#afterEmoji && character === '\u200D')) {
       this.#afterEmoji = true;

@@ -127,7 +127,8 @@ class LlmServer implements ScriptedLlm {
   }
 
   #head(body: LlmRequest, object: string): object {
-    return { id: `chatcmpl-${(this.#replies += 1)}`, object, created: 1_700_000_000, model: body.model };
+    this.#replies += 1;
+    return { id: `chatcmpl-${this.#replies}`, object, created: 1_700_000_000, model: body.model };
   }
 
   /** Streams one reply; resolves at its end, whoever brought that about. */

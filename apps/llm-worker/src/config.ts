@@ -1,0 +1,97 @@
+import type { ConfigSpec, ServiceConfig } from '@parley/runtime';
+import { z } from 'zod';
+
+const milliseconds = (fallback: number) => z.coerce.number().int().min(1).max(600_000).default(fallback);
+
+/** Settings of the llm-worker. */
+export const config = {
+  redisUrl: {
+    env: 'REDIS_URL',
+    schema: z
+      .string()
+      .regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://')
+      .default('redis://127.0.0.1:6379'),
+    describe: 'Redis of this cell: redis://, rediss:// or unix:///path.',
+    secret: true,
+  },
+  engine: {
+    env: 'PARLEY_LLM_ENGINE',
+    schema: z
+      .string()
+      .regex(/^(auto|openai|demo|module:.+)$/, 'must be auto, openai, demo or module:/path/to/engine.ts')
+      .default('auto'),
+    describe:
+      'Engine that answers: openai (any compatible server), demo (offline, rule-based), module:/path.ts (exports createLanguageModel), or auto: openai where a base URL or key is set, else demo.',
+  },
+  baseUrl: {
+    env: 'PARLEY_LLM_BASE_URL',
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    describe: 'Base URL of an OpenAI-compatible server, with its /v1; unset with a key, OpenAI itself.',
+  },
+  model: {
+    env: 'PARLEY_LLM_MODEL',
+    schema: z.string().max(200).optional(),
+    describe: 'Model to ask for; unset, the first one that the server lists.',
+  },
+  apiKey: {
+    env: 'PARLEY_LLM_API_KEY',
+    schema: z.string().optional(),
+    describe: 'Key of the server; a local one often needs none.',
+    secret: true,
+  },
+  slots: {
+    env: 'PARLEY_LLM_SLOTS',
+    schema: z.coerce.number().int().min(1).max(1_000).default(8),
+    describe: 'Replies that this worker streams at a time.',
+  },
+  contextTokens: {
+    env: 'PARLEY_LLM_CONTEXT_TOKENS',
+    schema: z.coerce.number().int().min(256).max(10_000_000).default(4_096),
+    describe: 'Tokens that prompt and reply may have together; older turns are left out beyond it.',
+  },
+  maxReplyTokens: {
+    env: 'PARLEY_LLM_MAX_REPLY_TOKENS',
+    schema: z.coerce.number().int().min(16).max(100_000).default(800),
+    describe: 'Greatest length of a reply in tokens.',
+  },
+  temperature: {
+    env: 'PARLEY_LLM_TEMPERATURE',
+    schema: z.coerce.number().min(0).max(2).optional(),
+    describe: 'Sampling temperature, 0 to 2; unset, the server decides.',
+  },
+  prefill: {
+    env: 'PARLEY_LLM_PREFILL',
+    schema: z.stringbool().default(false),
+    describe:
+      'The server continues a reply whose beginning it is given (vLLM, SGLang and llama.cpp do, OpenAI does not): a reply interrupted by the loss of a worker goes on in mid-sentence.',
+  },
+  firstTokenTimeoutMs: {
+    env: 'PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS',
+    schema: milliseconds(10_000),
+    describe: 'Milliseconds without a first token after which the engine counts as hung.',
+  },
+  stallTimeoutMs: {
+    env: 'PARLEY_LLM_STALL_TIMEOUT_MS',
+    schema: milliseconds(10_000),
+    describe: 'Milliseconds without a further token after which the engine counts as hung.',
+  },
+  timeZone: {
+    env: 'PARLEY_TIME_ZONE',
+    schema: z.string().refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin').optional(),
+    describe: "IANA time zone of the date and time that the model is told; unset, the machine's.",
+  },
+} as const satisfies ConfigSpec;
+
+/** Names of other services' settings that may stand in a shared configuration file. */
+export const FOREIGN_NAMES = /^PARLEY_(?!LLM_)/;
+
+export type Config = ServiceConfig<typeof config>;
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,80 @@
+import { VoiceError } from '@parley/protocol';
+import { type Logger, linkSignals, retry } from '@parley/runtime';
+import { chooseEngine, loadLanguageModel } from './choose.ts';
+import type { LanguageModel, LanguageModelParts } from './language-model.ts';
+
+/** How long one warm-up may take: a local server may load its model from disk. */
+const WARM_UP_LIMIT_MS = 120_000;
+const WARM_UP_RETRY = { initialMs: 250, maxMs: 10_000 } as const;
+
+export interface EngineStatus {
+  readonly engine: string;
+  readonly engineReason: string;
+  readonly engineHint: string;
+  readonly ready: boolean;
+}
+
+/** The chosen engine and how it fares. */
+export interface Engine {
+  readonly model: LanguageModel;
+  readonly status: EngineStatus;
+  /** Resolves when the engine has answered for the first time. */
+  readonly warmedUp: Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Loads the configured engine and warms it up in the background, again and again until it answers: the process stays up
+ * while a server is away, and says so.
+ */
+export async function startEngine(parts: LanguageModelParts & { readonly logger: Logger }): Promise<Engine> {
+  const { clock, config, logger } = parts;
+  const choice = chooseEngine(config);
+  const model = await loadLanguageModel(choice, parts);
+  let status: EngineStatus = {
+    engine: choice.engine,
+    engineReason: choice.reason,
+    engineHint: choice.hint,
+    ready: false,
+  };
+  logger.info({ engine: choice.engine, reason: choice.reason, hint: choice.hint }, 'engine chosen');
+
+  const stop = new AbortController();
+  const { promise: warmedUp, resolve: onWarmedUp } = Promise.withResolvers<void>();
+  const warmUp = async (): Promise<void> => {
+    const limited = linkSignals(stop.signal);
+    const cancel = clock.setTimeout(() => limited.abort(new VoiceError('engine_timeout')), WARM_UP_LIMIT_MS);
+    try {
+      await model.warmUp(limited.signal);
+    } finally {
+      cancel();
+      limited.release();
+    }
+  };
+  const onRetry = (error: unknown): void => {
+    const { code, message } = VoiceError.from(error, 'engine_failed');
+    status = { ...status, engineReason: `${choice.reason}; not ready: ${message}` };
+    logger.warn({ code, err: error }, 'engine not ready');
+  };
+  const warming = retry(warmUp, { ...WARM_UP_RETRY, clock, onRetry }, stop.signal).then(
+    () => {
+      status = { ...status, engineReason: choice.reason, ready: true };
+      logger.info({ engine: choice.engine }, 'engine ready');
+      onWarmedUp();
+    },
+    () => undefined,
+  );
+
+  return {
+    model,
+    warmedUp,
+    get status() {
+      return status;
+    },
+    async close() {
+      stop.abort();
+      await warming;
+      await model.close();
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import { hostname } from 'node:os';
+import { connectBus } from '@parley/bus';
+import { runService } from '@parley/runtime';
+import { runStage } from '@parley/stage';
+import { config, FOREIGN_NAMES } from './config.ts';
+import { startEngine } from './engine.ts';
+import { llmMetrics } from './metrics.ts';
+import { replyStage } from './stage.ts';
+
+await runService({ name: 'llm-worker', config, foreignNames: FOREIGN_NAMES }, async (service) => {
+  const { config, clock, closer, health, instance, logger, metrics, signal } = service;
+  const bus = await connectBus({
+    url: config.redisUrl,
+    process: { id: instance, host: hostname(), pid: process.pid },
+    logger,
+    metrics,
+    clock,
+  });
+  closer.defer('bus', () => bus.close());
+  const engine = await startEngine({ config, clock, logger });
+  closer.defer('engine', () => engine.close());
+  health.setReadiness(async () => readinessOf(bus.connected, engine.status.ready));
+  const stage = replyStage({ model: engine.model, bus, config, clock, metrics: llmMetrics(metrics) });
+  const heartbeat = () => engine.status;
+  await runStage(stage, { bus, logger, metrics, clock, signal, heartbeat, warmedUp: engine.warmedUp });
+});
+
+function readinessOf(connected: boolean, warm: boolean) {
+  const reasons = [...(connected ? [] : ['Redis cannot be reached']), ...(warm ? [] : ['the engine is not ready'])];
+  return { ready: reasons.length === 0, reasons };
+}

@@ -1,0 +1,47 @@
+import type { Metrics } from '@parley/runtime';
+
+export type LlmMetrics = ReturnType<typeof llmMetrics>;
+
+/** The llm-worker's own metrics. */
+export function llmMetrics(metrics: Metrics) {
+  return {
+    firstToken: metrics.histogram({
+      name: 'parley_llm_first_token_seconds',
+      help: 'Time from the request to the first token, by engine.',
+      labelNames: ['engine'],
+    }),
+    firstClause: metrics.histogram({
+      name: 'parley_llm_first_clause_seconds',
+      help: 'Time from the claim to the first clause that can be spoken.',
+      labelNames: ['engine'],
+    }),
+    replies: metrics.counter({
+      name: 'parley_llm_replies_total',
+      help: 'Replies completed, by the reason for which they ended.',
+      labelNames: ['engine', 'finish'],
+    }),
+    clauses: metrics.counter({ name: 'parley_llm_clauses_total', help: 'Clauses published.' }),
+    resumed: metrics.counter({
+      name: 'parley_llm_resumed_total',
+      help: 'Replies taken over in the middle, by the way they went on: repeated, prefilled or cut.',
+      labelNames: ['way'],
+    }),
+    droppedTurns: metrics.counter({
+      name: 'parley_llm_dropped_turns_total',
+      help: 'Turns of conversations left out of requests because the context was full.',
+    }),
+    tooLong: metrics.counter({
+      name: 'parley_llm_too_long_total',
+      help: 'Requests whose instructions and question alone exceed the context, by estimate.',
+    }),
+    tokens: metrics.counter({
+      name: 'parley_llm_tokens_total',
+      help: 'Tokens as counted by the server, where it tells.',
+      labelNames: ['engine', 'kind'],
+    }),
+  };
+}
+
+/** Reasons that engines give are theirs; a label takes only known ones. */
+export const finishLabel = (reason: string): string =>
+  ['stop', 'length', 'tool_calls', 'content_filter', 'cut'].includes(reason) ? reason : 'other';
