@@ -1,3 +1,4 @@
+export { startRedis, type TestRedis } from './redis.ts';
 export {
   type LlmBehaviour,
   type LlmRequest,
@@ -17,9 +18,9 @@ export {
   type AppName,
   freePort,
   type SessionDebug,
-  startSystem,
   System,
   type SystemOptions,
   SystemProcess,
+  startSystem,
   waitUntil,
 } from './system.ts';
