@@ -158,7 +158,7 @@ export class OwnerRegistry {
     client.adopt(owner);
     metrics.sessions.set(this.#owners.size);
     const refreshed = bus.registry.refresh([{ session, deadlineMs: bus.redisNowMs() + limits.graceMs }]);
-    await owner.start(link, point, async (complete) => {
+    const greet = async (complete: boolean): Promise<void> => {
       await refreshed;
       const ready: SessionReady = {
         type: 'session.ready',
@@ -178,7 +178,12 @@ export class OwnerRegistry {
           : { snapshot: { history: await bus.registry.history(session), lastEvent: snapshot.eventCursor } }),
       };
       link.control(ready);
-    });
+    };
+    try {
+      await owner.start(link, point, greet);
+    } catch (error) {
+      owner.fail(error);
+    }
   }
 
   #forget(owner: SessionOwner): void {

@@ -201,13 +201,7 @@ export class SessionOwner {
   /** An input of the client, as an event of the log. Throws `bus_unavailable`; a session that has moved is left. */
   async input(event: NewEvent): Promise<void> {
     this.#lastActivityMs = this.#deps.clock.nowMs();
-    const { epoch } = this;
-    const result = await this.#deps.bus.sessions.append({
-      session: this.session,
-      events: [event],
-      holder: { kind: 'owner', epoch },
-    });
-    if (!result.ok) this.#lost(result.refusal);
+    await this.#append([event]);
   }
 
   /** Takes a frame of user audio. Throws `rate_limited`, `bad_audio` or `bus_unavailable`. */
@@ -241,6 +235,13 @@ export class SessionOwner {
   /** Somebody else owns the session now. Final for the client of this connection. */
   moved(): void {
     this.#leave(new VoiceError('moved'));
+  }
+
+  /** Something went wrong inside: this session is left, and the others go on. */
+  fail(reason: unknown): void {
+    const error = VoiceError.from(reason);
+    this.#logger.error({ err: reason }, 'a session failed in its owner');
+    this.#leave(error);
   }
 
   /** The gateway leaves: audio is flushed, and the client is sent to another one. */
@@ -280,10 +281,12 @@ export class SessionOwner {
 
   #pump(): void {
     if (this.#gone) return;
-    this.#pumping ??= this.#run().finally(() => {
-      this.#pumping = undefined;
-      if (this.#mailbox.length > 0) this.#pump();
-    });
+    this.#pumping ??= this.#run()
+      .catch((err: unknown) => this.fail(err))
+      .finally(() => {
+        this.#pumping = undefined;
+        if (this.#mailbox.length > 0) this.#pump();
+      });
   }
 
   async #run(): Promise<void> {
@@ -321,6 +324,7 @@ export class SessionOwner {
         this.#lastActivityMs = this.#deps.clock.nowMs();
         break;
       case 'session.closed':
+        this.#forgetDeadline();
         this.#leave(new VoiceError('closed', event.reason));
         break;
       default:
@@ -453,7 +457,8 @@ export class SessionOwner {
   #lost(refusal: string): void {
     switch (refusal) {
       case 'CLOSED':
-        return this.#leave(new VoiceError('session_unknown'));
+        this.#leave(new VoiceError(this.#state.closed ? 'closed' : 'session_unknown'));
+        break;
       case 'CURSOR':
         // Our own view is not what Redis has: whoever resumes starts from what is there.
         this.#logger.error({ cursor: this.#cursor }, 'the state does not follow from the one in Redis');
@@ -475,14 +480,19 @@ export class SessionOwner {
     this.#deps.onGone(this);
   }
 
+  /** The sweeper has no more to do with a session that is closed; where this fails, it finds nothing to close. */
+  #forgetDeadline(): void {
+    this.#deps.bus.registry
+      .remove(this.session)
+      .catch((err: unknown) => this.#logger.debug({ err }, 'left to the sweeper'));
+  }
+
   /** After a stall: asks Redis whether this is still ours, before anything more is said. */
   async #verify(): Promise<void> {
     if (this.#verifying || this.#gone) return;
     this.#verifying = true;
     try {
-      const { epoch, session } = this;
-      const result = await this.#deps.bus.sessions.append({ session, events: [], holder: { kind: 'owner', epoch } });
-      if (!result.ok) this.#lost(result.refusal);
+      await this.#append([]);
     } catch (err) {
       this.#logger.debug({ err }, 'ownership could not be verified');
     } finally {
@@ -529,12 +539,19 @@ export class SessionOwner {
     this.#deps.metrics.firstAudio.observe(Math.max(0, this.#deps.bus.redisNowMs() - reply.decidedAt) / 1_000);
   }
 
-  // ---- what the owner reports ------------------------------------------------------------------------------------
+  // ---- what the owner writes -------------------------------------------------------------------------------------
+
+  /** Writes events under our epoch; without any it only asks whether the session is still ours. */
+  async #append(events: readonly NewEvent[]): Promise<void> {
+    const { session, epoch } = this;
+    const result = await this.#deps.bus.sessions.append({ session, events, holder: { kind: 'owner', epoch } });
+    if (!result.ok) this.#lost(result.refusal);
+  }
 
   /** An event that is not worth failing for: the next one says more. */
   async #report(event: NewEvent): Promise<void> {
     try {
-      await this.input(event);
+      await this.#append([event]);
     } catch (err) {
       this.#logger.debug({ err, eventType: event.type }, 'an event could not be written');
     }
@@ -551,11 +568,7 @@ export class SessionOwner {
     this.#logger.warn({ stage, reason, holder: stage === 'listen' ? 'listener' : verdict.holder }, 'a holder is lost');
     const audio = stage === 'listen' ? { cursor: this.#watch.audioCursor, inputSample: this.#uplink.nextSample } : {};
     try {
-      await this.#deps.bus.sessions.append({
-        session: this.session,
-        events: [{ type: 'holder.lost', ...verdict, ...audio }],
-        holder: { kind: 'owner', epoch: this.epoch },
-      });
+      await this.#append([{ type: 'holder.lost', ...verdict, ...audio }]);
     } catch (err) {
       this.#logger.debug({ err }, 'a verdict could not be written');
       this.#watch.retract(verdict);
