@@ -163,7 +163,7 @@ class StageRunner<Q extends WorkQueueName> {
     const work = new ClaimedWork<Q>({
       ...{ bus, clock, job, ref, claim, trace: span.traceparent },
       logger: logger.child({ sessionId: job.session, ...ref, try: job.try }),
-      onFirstResult: () => {
+      onResult: () => {
         if (hasResult) return;
         hasResult = true;
         const afterMs = clock.nowMs() - startMs;

@@ -6,6 +6,7 @@ export {
   type ScriptedLlm,
   startScriptedLlm,
 } from './scripted-llm.ts';
+export { type OfferOptions, ScriptedOwner } from './scripted-owner.ts';
 export {
   SCRIPTED_TTS_RATE_HZ,
   type ScriptedTts,
