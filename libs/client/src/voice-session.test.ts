@@ -82,7 +82,7 @@ describe('connecting', () => {
     const { opened } = await session([server.url], { key: 'my key (1)', settings: { voice: 'slt' } });
     expect(opened.session).toBe('session-0000000000001');
     expect(opened.state).toBe('open');
-    expect(server.last.subprotocols).toEqual(['parley.v1', 'parley.key.my%20key%20%281%29']);
+    expect(server.last.subprotocols).toEqual(['parley.v1', 'parley.key.bXkga2V5ICgxKQ']);
     expect(server.last.of('session.start')).toMatchObject([{ v: 1, settings: { voice: 'slt' } }]);
   });
 

@@ -10,15 +10,19 @@ export const PROTOCOL_VERSION = 1;
 
 const reply = { turn: z.number().int().positive(), attempt: z.number().int().nonnegative() };
 
-/** Subprotocol that carries a key: percent-encoded where the key has characters that a subprotocol may not have. */
-export const encodeKeySubprotocol = (key: string): string =>
-  KEY_SUBPROTOCOL_PREFIX + encodeURIComponent(key).replaceAll('(', '%28').replaceAll(')', '%29');
+/** Subprotocol that carries a key: base64url of its UTF-8 bytes, since a subprotocol may not hold every character. */
+export function encodeKeySubprotocol(key: string): string {
+  const binary = String.fromCharCode(...new TextEncoder().encode(key));
+  return KEY_SUBPROTOCOL_PREFIX + btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
 
 /** The key that a subprotocol carries; undefined for any other subprotocol and for a broken encoding. */
 export function decodeKeySubprotocol(subprotocol: string): string | undefined {
   if (!subprotocol.startsWith(KEY_SUBPROTOCOL_PREFIX)) return undefined;
+  const base64 = subprotocol.slice(KEY_SUBPROTOCOL_PREFIX.length).replaceAll('-', '+').replaceAll('_', '/');
   try {
-    return decodeURIComponent(subprotocol.slice(KEY_SUBPROTOCOL_PREFIX.length));
+    const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     return undefined;
   }
