@@ -1,17 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type RedisServer,
   type ScriptedLlm,
+  type System,
   startRedis,
   startScriptedLlm,
   startSystem,
-  type System,
+  type TestRedis,
 } from '@parley/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recognise } from './recognise.ts';
 import { speech, textOf, User } from './user.ts';
 
 describe('a conversation through all processes', () => {
-  let redis: RedisServer;
+  let redis: TestRedis;
   let llm: ScriptedLlm;
   let system: System;
   const users: User[] = [];
@@ -72,7 +72,8 @@ describe('a conversation through all processes', () => {
       user.session.sendText(question);
       await user.answered(index + 1);
     }
-    const long = 'The first part is this. And then there is a second part that takes a very long time to be said aloud, indeed.';
+    const long =
+      'The first part is this. And then there is a second part that takes a very long time to be said aloud, indeed.';
     llm.setBehaviour({ script: () => long });
     user.session.sendText(questions[3] ?? '');
     await user.event('reply.clause', ({ turn }) => turn === 4);
@@ -98,7 +99,10 @@ describe('a conversation through all processes', () => {
   });
 
   it('is interrupted by speech: the reply stops, its engine request is closed, and the new question is answered', async () => {
-    llm.setBehaviour({ tokensPerSecond: 10, script: () => 'Let me tell you everything I know about this. '.repeat(10) });
+    llm.setBehaviour({
+      tokensPerSecond: 10,
+      script: () => 'Let me tell you everything I know about this. '.repeat(10),
+    });
     const user = await arrive();
     user.session.sendText('Tell me everything.');
     await user.played(1, 1_000);
@@ -113,6 +117,10 @@ describe('a conversation through all processes', () => {
     expect(user.stops).toHaveLength(1);
     expect(text).toBe('A new answer.');
     expect(user.transcript(2)).toBe(textOf('slt-02'));
-    expect(user.audio.filter(({ generation }) => generation < (user.stops[0]?.generation ?? 0)).every(({ turn }) => turn === 1)).toBe(true);
+    expect(
+      user.audio
+        .filter(({ generation }) => generation < (user.stops[0]?.generation ?? 0))
+        .every(({ turn }) => turn === 1),
+    ).toBe(true);
   });
 });

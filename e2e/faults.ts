@@ -29,9 +29,14 @@ export async function ownerOf(system: System, session: string): Promise<SystemPr
   return system.byPid((await system.debug(session)).owner.pid);
 }
 
-/** Median and 95th percentile, in whole milliseconds. */
-export function summary(delaysMs: readonly number[]): string {
+/** Prints what a fault added to the conversation: median, 95th percentile and greatest, in whole milliseconds. */
+export function print(fault: string, addedMs: readonly number[]): void {
+  process.stdout.write(`${fault}: added ${summary(addedMs)}\n`);
+}
+
+function summary(delaysMs: readonly number[]): string {
   const sorted = [...delaysMs].sort((a, b) => a - b);
-  const at = (fraction: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? 0);
+  const at = (fraction: number) =>
+    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? 0);
   return `n=${sorted.length} p50=${at(0.5)} ms p95=${at(0.95)} ms max=${at(1)} ms`;
 }

@@ -98,7 +98,8 @@ export class User {
     which: (event: EventOf<T>) => boolean = () => true,
     timeoutMs = 20_000,
   ): Promise<EventOf<T>> {
-    const find = () => this.events.find((event): event is EventOf<T> => event.type === type && which(event as EventOf<T>));
+    const find = () =>
+      this.events.find((event): event is EventOf<T> => event.type === type && which(event as EventOf<T>));
     const seen = () => this.events.map((event) => event.type).join(' ');
     await waitUntil(() => find() !== undefined, timeoutMs).catch(() => {
       throw new Error(`no ${type} came; there were: ${seen()}; errors: ${this.errors.join(' ')}`);
@@ -122,7 +123,11 @@ export class User {
     const done = await this.event('reply.done', (event) => event.turn === turn, timeoutMs);
     const key = `${turn}.${done.attempt}`;
     await waitUntil(() => this.#ended.get(key) === 'complete', timeoutMs, `the reply ${key} was not played to its end`);
-    return { reply: { turn, attempt: done.attempt }, text: done.text, pcm: this.heard({ turn, attempt: done.attempt }) };
+    return {
+      reply: { turn, attempt: done.attempt },
+      text: done.text,
+      pcm: this.heard({ turn, attempt: done.attempt }),
+    };
   }
 
   /** What was heard of a reply, joined. */

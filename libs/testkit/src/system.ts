@@ -69,6 +69,13 @@ export class SystemProcess {
     await this.#exited;
   }
 
+  /** Tells it to leave, as a deploy would. */
+  leave(): void {
+    this.#killed = true;
+    this.signal('SIGTERM');
+  }
+
+  /** It has gone, or will go, on purpose. */
   get killed(): boolean {
     return this.#killed;
   }
@@ -139,7 +146,8 @@ export class System {
 
   /** Waits until every gateway is ready and sees as many ready workers as were started. */
   async ready(): Promise<void> {
-    const wanted = (app: AppName) => this.#processes.filter((one) => one.app === app && one.running).length;
+    const wanted = (app: AppName) =>
+      this.#processes.filter((one) => one.app === app && one.running && !one.killed).length;
     await waitUntil(async () => {
       for (const one of this.#processes) {
         if (!one.running && !one.killed) throw new Error(`${one.app} ended while starting:\n${one.output}`);

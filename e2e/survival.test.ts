@@ -1,0 +1,103 @@
+import { fileURLToPath } from 'node:url';
+import { PROTOCOL_VERSION, SUBPROTOCOL } from '@parley/protocol';
+import { waitUntil } from '@parley/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Lab } from './lab.ts';
+import { redisKeysOf } from './log.ts';
+import { speech, textOf, User } from './user.ts';
+
+const engine = (name: string) => `module:${fileURLToPath(new URL(`./engines/${name}.ts`, import.meta.url))}`;
+
+describe('a session survives', () => {
+  let lab: Lab;
+  let user: User | undefined;
+
+  beforeAll(async () => {
+    lab = await Lab.open({
+      stt: 0,
+      llm: 0,
+      tts: 1,
+      env: { PARLEY_MAX_INPUT_MS: '3000', PARLEY_GRACE_MS: '1500' },
+    });
+  });
+  afterEach(async () => {
+    await user?.leave();
+    user = undefined;
+  });
+  afterAll(() => lab.close());
+
+  it('a reply that kills every worker: an error after three, and the next question is answered', async () => {
+    for (let i = 0; i < 4; i += 1) await lab.system.add('llm-worker', { PARLEY_LLM_ENGINE: engine('deadly-model') });
+    await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: 'pocketsphinx' });
+    await lab.system.ready();
+    user = await User.connect(lab.system.urls);
+    user.session.sendText('poison');
+    const failed = await user.event('stage.failed', () => true, 20_000);
+    expect(failed).toMatchObject({ stage: 'reply', code: 'poisoned_input', turn: 1 });
+    expect(lab.system.processes.filter((one) => one.app === 'llm-worker' && !one.running)).toHaveLength(3);
+    user.session.sendText('hello');
+    expect((await user.answered(2)).text).toBe('You said hello.');
+  });
+
+  it('an utterance that kills every listener: an error after three, and the next question is heard', async () => {
+    for (const one of lab.system.processes) if (one.app === 'stt-worker') await one.kill();
+    for (let i = 0; i < 3; i += 1)
+      await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: engine('deadly-recognizer') });
+    user = await User.connect(lab.system.urls);
+    await user.say(await speech('rms-01'));
+    const failed = await user.event('stage.failed', ({ stage }) => stage === 'listen', 30_000);
+    expect(failed.code).toBe('poisoned_input');
+    await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: 'pocketsphinx' });
+    await user.say(new Int16Array(16_000));
+    await user.say(await speech('slt-02'));
+    await user.answered(1);
+    expect(user.transcript(1)).toBe(textOf('slt-02'));
+  });
+
+  it('nobody to listen: audio beyond the bound is reported as lost, the rest is heard when somebody comes', async () => {
+    for (const one of lab.system.processes) if (one.app === 'stt-worker') await one.kill();
+    user = await User.connect(lab.system.urls);
+    await user.say(new Int16Array(16_000 * 6));
+    const lost = await user.event('audio.lost');
+    expect(lost).toMatchObject({ reason: 'overflow' });
+    expect(lost.ms).toBeGreaterThan(500);
+    await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: 'pocketsphinx' });
+    await user.say(new Int16Array(16_000 * 3));
+    await user.say(await speech('slt-02'));
+    await user.answered(1);
+    expect(user.transcript(1)).toBe(textOf('slt-02'));
+  });
+
+  it('a frozen idle worker: a new turn is not delayed by more than a second', async () => {
+    user = await User.connect(lab.system.urls);
+    user.session.sendText('first');
+    await user.answered(1);
+    const delays: number[] = [];
+    const models = lab.system.processes.filter((one) => one.app === 'llm-worker' && one.running);
+    if (models.length < 2) await lab.system.add('llm-worker', { PARLEY_LLM_ENGINE: engine('deadly-model') });
+    await lab.system.ready();
+    for (const frozen of lab.system.processes.filter((one) => one.app === 'llm-worker' && one.running)) {
+      frozen.signal('SIGSTOP');
+      const turn = delays.length + 2;
+      const askedMs = performance.now();
+      user.session.sendText(`question ${turn}`);
+      await user.event('reply.delta', (event) => event.turn === turn, 10_000);
+      delays.push(performance.now() - askedMs);
+      frozen.signal('SIGCONT');
+      await user.answered(turn);
+    }
+    process.stdout.write(`idle worker frozen: first text after ${delays.map(Math.round).join(', ')} ms\n`);
+    expect(Math.max(...delays)).toBeLessThan(1_500);
+  });
+
+  it('its client for a grace, and no longer: then no key names it', async () => {
+    const socket = new WebSocket(lab.system.urls[0] ?? '', SUBPROTOCOL);
+    const session = await new Promise<string>((resolve) => {
+      socket.onopen = () => socket.send(JSON.stringify({ type: 'session.start', v: PROTOCOL_VERSION }));
+      socket.onmessage = ({ data }) => resolve(JSON.parse(String(data)).session);
+    });
+    socket.close();
+    expect(await redisKeysOf(lab.redis.url, session)).not.toEqual([]);
+    await waitUntil(async () => (await redisKeysOf(lab.redis.url, session)).length === 0, 15_000);
+  });
+});
