@@ -155,6 +155,17 @@ describe('clauses', () => {
     }
   });
 
+  it('go on from text said before as if it had come in one', () => {
+    const goOn = (after: string, text: string): string => {
+      const filter = new SpeakableText({ after });
+      return after + filter.push(text) + filter.flush();
+    };
+    expect(goOn('Once upon a', ' time. # Not a heading')).toBe('Once upon a time. # Not a heading');
+    expect(goOn('Once upon a ', ' time.')).toBe('Once upon a time.');
+    expect(goOn('Once upon a ti', 'me.')).toBe('Once upon a time.');
+    expect(goOn('Title\n', '# Heading')).toBe('Title\nHeading');
+  });
+
   it('are bounded in length', () => {
     fc.assert(
       fc.property(

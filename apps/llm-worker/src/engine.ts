@@ -40,7 +40,6 @@ export async function startEngine(parts: LanguageModelParts & { readonly logger:
   logger.info({ engine: choice.engine, reason: choice.reason, hint: choice.hint }, 'engine chosen');
 
   const stop = new AbortController();
-  const { promise: warmedUp, resolve: onWarmedUp } = Promise.withResolvers<void>();
   const warmUp = async (): Promise<void> => {
     const limited = linkSignals(stop.signal);
     const cancel = clock.setTimeout(() => limited.abort(new VoiceError('engine_timeout')), WARM_UP_LIMIT_MS);
@@ -56,14 +55,12 @@ export async function startEngine(parts: LanguageModelParts & { readonly logger:
     status = { ...status, engineReason: `${choice.reason}; not ready: ${message}` };
     logger.warn({ code, err: error }, 'engine not ready');
   };
-  const warming = retry(warmUp, { ...WARM_UP_RETRY, clock, onRetry }, stop.signal).then(
-    () => {
-      status = { ...status, engineReason: choice.reason, ready: true };
-      logger.info({ engine: choice.engine }, 'engine ready');
-      onWarmedUp();
-    },
-    () => undefined,
-  );
+  const warmedUp = retry(warmUp, { ...WARM_UP_RETRY, clock, onRetry }, stop.signal).then(() => {
+    status = { ...status, engineReason: choice.reason, ready: true };
+    logger.info({ engine: choice.engine }, 'engine ready');
+  });
+  // Closing before the engine has answered is no failure.
+  warmedUp.catch(() => undefined);
 
   return {
     model,
@@ -73,7 +70,7 @@ export async function startEngine(parts: LanguageModelParts & { readonly logger:
     },
     async close() {
       stop.abort();
-      await warming;
+      await warmedUp.catch(() => undefined);
       await model.close();
     },
   };

@@ -38,10 +38,11 @@ export class SpeakableText {
   #inThought = false;
   #afterEmoji = false;
 
-  /** `continued`: the text goes on behind text said before, in the middle of a line. */
-  constructor({ continued = false }: { continued?: boolean } = {}) {
-    this.#started = false;
-    this.#lineStart = !continued;
+  /** `after` is speakable text that was said before and that this text goes on from. */
+  constructor({ after = '' }: { after?: string } = {}) {
+    this.#started = /\S$/.test(after);
+    this.#lineStart = after === '' || after.endsWith('\n');
+    this.#previous = after.slice(-1);
   }
 
   /** Takes the next piece and gives what can be said of it by now. */

@@ -6,14 +6,15 @@ import type { Config } from './config.ts';
 import { buildConversation, type Conversation } from './conversation.ts';
 import type { LanguageModel, ReplyPart } from './language-model.ts';
 import { finishLabel, type LlmMetrics } from './metrics.ts';
-import { publishedClauses } from './published.ts';
+import { NOTHING_PUBLISHED, type Published, readPublished } from './published.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { SpeakableText } from './speakable-text.ts';
 
 /** Longest reply; an engine that ignores its own limit is stopped here. */
 const MAX_REPLY_CHARS = 64_000;
-/** Characters of the shortest message, for the number of messages that can fit at all. */
+/** Tokens of a short message, for the number of messages that can fit at all. */
 const MIN_MESSAGE_TOKENS = 5;
+const MAX_MESSAGES = 2_000;
 
 export interface ReplyStageParts {
   readonly model: LanguageModel;
@@ -50,13 +51,14 @@ class ReplyRun {
     const { bus, clock, model, metrics } = this.#parts;
     const { session, ref, settings, resumeAt } = this.#work;
     const input = decodeInput(this.#work.input);
-    const published = resumeAt === 0 ? [] : await publishedClauses(bus, session, ref, input.published ?? []);
+    const reached = { known: input.published ?? [], shownChars: resumeAt };
+    const published = resumeAt === 0 ? NOTHING_PUBLISHED : await readPublished(bus, session, ref, reached);
     const conversation = await this.#conversation(input);
     const { language } = settings;
     const onClauses = (count: number): void => this.#countClauses(count);
-    const writer = new ReplyWriter(this.#work, { clock, language, published, onClauses });
+    const writer = new ReplyWriter(this.#work, { clock, language, published: published.clauses, onClauses });
     try {
-      const finish = await this.#write(writer, conversation, published.join(''));
+      const finish = await this.#write(writer, conversation, published);
       await writer.finish(finish);
       metrics.replies.inc({ engine: model.name, finish: finishLabel(finish) });
     } finally {
@@ -67,7 +69,7 @@ class ReplyRun {
   async #conversation({ text }: ReplyInput): Promise<Conversation> {
     const { bus, clock, config, metrics, model } = this.#parts;
     const { session, ref, settings } = this.#work;
-    const mostMessages = Math.ceil(model.contextTokens / MIN_MESSAGE_TOKENS);
+    const mostMessages = Math.min(MAX_MESSAGES, Math.ceil(model.contextTokens / MIN_MESSAGE_TOKENS));
     const conversation = buildConversation({
       history: await bus.registry.history(session, mostMessages),
       turn: ref.turn,
@@ -84,24 +86,27 @@ class ReplyRun {
   }
 
   /** Writes the reply, from behind what earlier tries have published of it. Answers why it ended. */
-  async #write(writer: ReplyWriter, conversation: Conversation, published: string): Promise<string> {
+  async #write(writer: ReplyWriter, conversation: Conversation, published: Published): Promise<string> {
     const { model, metrics } = this.#parts;
-    if (published === '') return await this.#writeFrom(writer, conversation);
+    const said = published.clauses.join('');
+    if (said + published.tail === '') return await this.#writeFrom(writer, conversation);
     // An engine that can go on from a given beginning need not say it again, unless that is sure to give the same.
     if (model.deterministic || !model.prefill) {
-      const finish = await this.#writeBehind(published, writer, conversation);
+      const finish = await this.#writeBehind(said, writer, conversation);
       if (finish !== undefined) {
         metrics.resumed.inc({ way: 'repeated' });
         return finish;
       }
     }
     metrics.resumed.inc({ way: model.prefill ? 'prefilled' : 'cut' });
-    return model.prefill ? await this.#writeFrom(writer, conversation, published) : 'cut';
+    if (!model.prefill) return 'cut';
+    await writer.add(published.tail);
+    return await this.#writeFrom(writer, conversation, said + published.tail);
   }
 
-  /** Writes all that the engine says, which begins where `prefill` ends. */
+  /** Writes all that the engine says, which goes on from `prefill`. */
   async #writeFrom(writer: ReplyWriter, conversation: Conversation, prefill = ''): Promise<string> {
-    const speakable = new SpeakableText({ continued: prefill !== '' && !prefill.endsWith('\n') });
+    const speakable = new SpeakableText({ after: prefill });
     let finish = 'length';
     for await (const part of this.#reply(conversation, prefill.trimEnd())) {
       if (part.kind === 'finish') finish = part.reason;

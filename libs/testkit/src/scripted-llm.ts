@@ -12,21 +12,21 @@ export interface LlmRequest {
 
 export interface LlmBehaviour {
   /** Speed of the reply; infinite when not given. */
-  readonly tokensPerSecond?: number;
+  readonly tokensPerSecond?: number | undefined;
   /** Wait before the first token. */
   readonly firstTokenMs?: number;
   /** The reply to a request; the default repeats the last user message. A call of a tool instead of text: an object. */
   readonly script?: (request: LlmRequest) => string | { readonly tool: string; readonly arguments: string };
   /** Hangs up after this many tokens, in the middle of the stream. */
-  readonly failAfterTokens?: number;
+  readonly failAfterTokens?: number | undefined;
   /** Sends an error object after this many tokens, as some servers do, and ends. */
-  readonly errorAfterTokens?: number;
+  readonly errorAfterTokens?: number | undefined;
   /** Ends the stream in good order, without a finish, after this many tokens. */
-  readonly endAfterTokens?: number;
+  readonly endAfterTokens?: number | undefined;
   /** Goes silent after this many tokens, the connection open. */
-  readonly hangAfterTokens?: number;
+  readonly hangAfterTokens?: number | undefined;
   /** Answers with this status and an error body. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Cuts the stream's bytes at odd places, in the middle of lines and of characters. */
   readonly raggedBytes?: boolean;
 }

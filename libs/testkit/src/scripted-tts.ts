@@ -22,11 +22,11 @@ export interface TtsBehaviour {
   /** Pitch of a text's tone; from a hash of the text when not given, so that every clause has its own. */
   readonly toneHz?: (text: string) => number;
   /** Hangs up after this many bytes. */
-  readonly failAfterBytes?: number;
+  readonly failAfterBytes?: number | undefined;
   /** Goes silent after this many bytes, the connection open. */
-  readonly hangAfterBytes?: number;
+  readonly hangAfterBytes?: number | undefined;
   /** Answers with this status and an error body. */
-  readonly status?: number;
+  readonly status?: number | undefined;
 }
 
 export interface ScriptedTts {

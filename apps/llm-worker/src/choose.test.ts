@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, type Environment, systemClock } from '@parley/runtime';
+import { afterAll, describe, expect, it } from 'vitest';
+import { chooseEngine, loadLanguageModel } from './choose.ts';
+import { testConfig } from './testing/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'parley-engine-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const choose = (env: Environment) => chooseEngine(testConfig(env));
+const URL = { PARLEY_LLM_BASE_URL: 'http://127.0.0.1:1/v1' };
+const KEY = { PARLEY_LLM_API_KEY: 'k', PARLEY_LLM_MODEL: 'm' };
+
+describe('the choice of the engine', () => {
+  it.each<[string, Environment, string, RegExp]>([
+    ['nothing configured', {}, 'demo', /offline default/],
+    ['a base URL', URL, 'openai', /PARLEY_LLM_BASE_URL/],
+    ['a key and a model', KEY, 'openai', /PARLEY_LLM_API_KEY/],
+    [
+      'the demo asked for, though a server is configured',
+      { ...URL, PARLEY_LLM_ENGINE: 'demo' },
+      'demo',
+      /PARLEY_LLM_ENGINE/,
+    ],
+    ['openai asked for', { ...URL, PARLEY_LLM_ENGINE: 'openai' }, 'openai', /PARLEY_LLM_ENGINE/],
+    ['a module', { PARLEY_LLM_ENGINE: 'module:/x.ts' }, 'module:/x.ts', /PARLEY_LLM_ENGINE/],
+  ])('with %s', (_, env, engine, reason) => {
+    const choice = choose(env);
+    expect(choice.engine).toBe(engine);
+    expect(choice.reason).toMatch(reason);
+  });
+
+  it('tells how to get a better engine than the demo', () => {
+    expect(choose({}).hint).toContain('PARLEY_LLM_BASE_URL');
+    expect(choose(URL).hint).toBe('');
+  });
+
+  it.each<[string, Environment]>([
+    ['openai without a server', { PARLEY_LLM_ENGINE: 'openai' }],
+    ['OpenAI without a model', { PARLEY_LLM_API_KEY: 'k' }],
+  ])('finds fault with %s', (_, env) => {
+    expect(() => choose(env)).toThrow(ConfigError);
+  });
+
+  it.each<[Environment, RegExp]>([
+    [{ PARLEY_LLM_ENGINE: 'gpt' }, /PARLEY_LLM_ENGINE/],
+    [{ PARLEY_LLM_BASE_URL: 'localhost' }, /PARLEY_LLM_BASE_URL/],
+    [{ PARLEY_TIME_ZONE: 'Mars/Olympus' }, /PARLEY_TIME_ZONE/],
+    [{ REDIS_URL: 'http://x' }, /REDIS_URL/],
+  ])('refuses settings such as %j', (env, message) => {
+    expect(() => testConfig(env)).toThrow(message);
+  });
+
+  it('loads an engine from a module', async () => {
+    const path = join(folder, 'engine.mjs');
+    writeFileSync(path, 'export const createLanguageModel = ({ config }) => ({ name: `mine`, contextTokens: config.slots });');
+    const config = testConfig({ PARLEY_LLM_ENGINE: `module:${path}`, PARLEY_LLM_SLOTS: '3' });
+    const model = await loadLanguageModel(chooseEngine(config), { config, clock: systemClock });
+    expect(model).toEqual({ name: 'mine', contextTokens: 3 });
+  });
+
+  it.each<[string, string | undefined]>([
+    ['is not there', undefined],
+    ['exports something else', 'export const create = 1;'],
+    ['cannot be run', 'throw new Error("no");'],
+  ])('says when a module %s', async (_, source) => {
+    const path = join(folder, `${Math.abs(source?.length ?? 0)}.mjs`);
+    if (source !== undefined) writeFileSync(path, source);
+    const config = testConfig({ PARLEY_LLM_ENGINE: `module:${path}` });
+    await expect(loadLanguageModel(chooseEngine(config), { config, clock: systemClock })).rejects.toMatchObject({
+      code: 'engine_missing',
+    });
+  });
+});
