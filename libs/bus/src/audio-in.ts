@@ -38,6 +38,6 @@ export function createAudioIn(context: AudioReaderContext): AudioIn {
       return 'duplicate';
     },
 
-    reader: (workerId, onFrames) => new BlockingAudioReader(context, workerId, onFrames),
+    reader: (workerId, onFrames) => new BlockingAudioReader(context, workerId, onFrames).start(),
   };
 }

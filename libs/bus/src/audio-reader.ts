@@ -47,7 +47,7 @@ export class BlockingAudioReader implements AudioReader {
   readonly #wakeKey: string;
   readonly #positions = new Map<SessionId, Position>();
   readonly #redis;
-  readonly #loop: Promise<void>;
+  #loop: Promise<void> | undefined;
   #wakeId = '0-0';
   /** A read is under way that does not know of the newest changes. */
   #blocked = false;
@@ -65,7 +65,11 @@ export class BlockingAudioReader implements AudioReader {
       socketTimeout: 2 * BLOCK_MS,
     });
     this.#redis.on('error', (error) => context.logger.debug({ err: error }, 'audio reader connection error'));
-    this.#loop = this.#readUntilClosed();
+  }
+
+  start(): this {
+    this.#loop ??= this.#readUntilClosed();
+    return this;
   }
 
   get size(): number {
@@ -100,7 +104,7 @@ export class BlockingAudioReader implements AudioReader {
 
   async #readUntilClosed(): Promise<void> {
     const { clock, logger } = this.#context;
-    this.#redis.connect().catch(() => {});
+    await this.#redis.connect().catch(() => {});
     while (!this.#closed) {
       try {
         await this.#read();
