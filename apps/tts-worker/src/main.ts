@@ -13,13 +13,14 @@ const FOREIGN_NAMES = /^PARLEY_(?!TTS_)/;
 await runService(
   { name: 'tts-worker', config: ttsConfig, foreignNames: FOREIGN_NAMES },
   async ({ config, instance, logger, metrics, closer, signal, clock, health }) => {
+    const choice = chooseEngine(config);
+    const synthesizer = await loadSynthesizer(choice, config);
+    closer.defer('engine', () => synthesizer.close());
+
     const process_ = { id: instance, host: hostname(), pid: process.pid };
     const bus = await connectBus({ url: config.redisUrl, process: process_, logger, metrics, clock });
     closer.defer('bus', () => bus.close());
 
-    const choice = chooseEngine(config);
-    const synthesizer = await loadSynthesizer(choice, config);
-    closer.defer('engine', () => synthesizer.close());
     const warmUp = startWarmUp({ choice, synthesizer, clock, logger, signal });
     health.setReadiness(async () => {
       const reasons = [
