@@ -33,7 +33,7 @@ export {
 export { type Backoff, type BackoffOptions, backoff, type RetryOptions, retry } from './retry.ts';
 export { EXIT_CODES, runService, type ServiceContext, type ServiceHealth, type ServiceOptions } from './service.ts';
 export { loadServiceConfig, type ServiceConfig, serviceSettings } from './service-settings.ts';
-export { ShutdownReason } from './shutdown.ts';
+export { type Shutdown, type ShutdownOptions, ShutdownReason, watchShutdown } from './shutdown.ts';
 export { DeadlineError, deadlineSignal, type LinkedSignal, linkSignals, untilAborted } from './signals.ts';
 export {
   type Attributes,
