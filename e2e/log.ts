@@ -1,7 +1,7 @@
 import { connectBus } from '@parley/bus';
 import { type EventId, isClientVisible } from '@parley/protocol';
 import { createLogger, createMetrics } from '@parley/runtime';
-import { Redis } from 'ioredis';
+import type { TestRedis } from '@parley/testkit';
 
 /** Ids of the events of a session's log that its client is to see. */
 export async function visibleEventIds(redisUrl: string, session: string): Promise<EventId[]> {
@@ -20,13 +20,8 @@ export async function visibleEventIds(redisUrl: string, session: string): Promis
 }
 
 /** Keys and members of Redis that name a session. */
-export async function redisKeysOf(redisUrl: string, session: string): Promise<string[]> {
-  const redis = new Redis(redisUrl.replace(/^unix:\/\//, ''));
-  try {
-    const keys = await redis.keys(`*${session}*`);
-    const deadline = await redis.zscore('sessions', session);
-    return deadline === null ? keys : [...keys, 'sessions'];
-  } finally {
-    redis.disconnect();
-  }
+export async function redisKeysOf({ client }: TestRedis, session: string): Promise<string[]> {
+  const keys = await client.keys(`*${session}*`);
+  const deadline = await client.zscore('sessions', session);
+  return deadline === null ? keys : [...keys, 'sessions'];
 }

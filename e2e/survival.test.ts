@@ -97,7 +97,7 @@ describe('a session survives', () => {
       socket.onmessage = ({ data }) => resolve(JSON.parse(String(data)).session);
     });
     socket.close();
-    expect(await redisKeysOf(lab.redis.url, session)).not.toEqual([]);
-    await waitUntil(async () => (await redisKeysOf(lab.redis.url, session)).length === 0, 15_000);
+    expect(await redisKeysOf(lab.redis, session)).not.toEqual([]);
+    await waitUntil(async () => (await redisKeysOf(lab.redis, session)).length === 0, 15_000);
   });
 });

@@ -1,0 +1,201 @@
+import { type Bus, connectBus } from '@parley/bus';
+import { type ServerControl, type SessionEvent, type SessionReady, VoiceError } from '@parley/protocol';
+import { createLogger, createMetrics, systemClock } from '@parley/runtime';
+import { startRedis, type TestRedis, waitUntil } from '@parley/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ClientLink } from './client-link.ts';
+import { gatewayMetrics } from './metrics.ts';
+import type { SessionOwner } from './owner.ts';
+import { OwnerRegistry } from './owner-registry.ts';
+
+/** A client that remembers what it was told. */
+class RecordingLink implements ClientLink {
+  readonly events: SessionEvent[] = [];
+  readonly controls: ServerControl[] = [];
+  closedWith: VoiceError | undefined;
+
+  event(event: SessionEvent): void {
+    this.events.push(event);
+  }
+  control(message: ServerControl): void {
+    this.controls.push(message);
+  }
+  audio(): 'sent' {
+    return 'sent';
+  }
+  bufferedBytes(): number {
+    return 0;
+  }
+  close(error: VoiceError): void {
+    this.closedWith = error;
+  }
+  get ready(): SessionReady {
+    const ready = this.controls.find((message) => message.type === 'session.ready');
+    if (ready?.type !== 'session.ready') throw new Error('not ready');
+    return ready;
+  }
+}
+
+const LIMITS = {
+  maxSessions: 10,
+  maxInputMs: 60_000,
+  resumeBoundMs: 15_000,
+  audioRateFactor: 1.5,
+  idleTimeoutMs: 600_000,
+  maxSessionMs: 3_600_000,
+  maxBufferedBytes: 1_000_000,
+  graceMs: 60_000,
+};
+
+describe('the owner of a session', () => {
+  let redis: TestRedis;
+  const releases: (() => Promise<void>)[] = [];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterEach(async () => {
+    for (const release of releases.splice(0).reverse()) await release();
+  });
+  afterAll(() => redis.stop());
+
+  const logger = createLogger({ name: 'test', level: 'silent' });
+
+  async function bus(id: string): Promise<Bus> {
+    const metrics = createMetrics({ processMetrics: false });
+    const connected = await connectBus({ url: redis.url, process: { id, host: 'test', pid: 1 }, logger, metrics });
+    releases.push(() => connected.close());
+    return connected;
+  }
+
+  async function gateway(on: Bus): Promise<OwnerRegistry> {
+    const metrics = gatewayMetrics(createMetrics({ processMetrics: false }));
+    const registry = new OwnerRegistry({ bus: on, clock: systemClock, logger, metrics, limits: LIMITS });
+    await registry.open();
+    releases.push(() => registry.close());
+    return registry;
+  }
+
+  async function start(registry: OwnerRegistry): Promise<{ link: RecordingLink; owner: SessionOwner }> {
+    const link = new RecordingLink();
+    let owner: SessionOwner | undefined;
+    await registry.start({ type: 'session.start', v: 1 }, '', link, (adopted) => {
+      owner = adopted;
+    });
+    if (!owner) throw new Error('no owner');
+    return { link, owner };
+  }
+
+  async function resume(registry: OwnerRegistry, { session, token }: SessionReady, lastEvent?: string) {
+    const link = new RecordingLink();
+    const message = { type: 'session.resume', v: 1, session, token: token ?? '', lastEvent } as const;
+    await registry.resume(message, '', link, () => undefined);
+    return link;
+  }
+
+  it('that dies between its commit and the queue leaves a command which its successor drives, and the job runs once', async () => {
+    const dying = await bus('g1');
+    const never = new Promise<never>(() => undefined);
+    const reply = changed(dying.queues.reply, { offer: () => never });
+    const cutOff = changed(dying, { queues: changed(dying.queues, { reply }) });
+    const { link, owner } = await start(await gateway(cutOff));
+    await owner.input({ type: 'input.text', text: 'hello' });
+    await waitUntil(() => link.events.some(({ type }) => type === 'reply.started'));
+    expect(await dying.queues.reply.depth()).toBe(0);
+
+    const next = await bus('g2');
+    await resume(await gateway(next), link.ready);
+    const jobs: string[] = [];
+    const claims: boolean[] = [];
+    const taker = await next.queues.reply.take({
+      slots: 2,
+      handler: async (job) => {
+        jobs.push(`${job.turn}.${job.attempt}`);
+        const claim = await next.sessions.claim({
+          session: job.session,
+          ref: { stage: 'reply', turn: job.turn, attempt: job.attempt },
+          try: job.try,
+        });
+        claims.push(claim.ok);
+      },
+    });
+    releases.push(() => taker.close(1_000));
+    await waitUntil(() => claims.length > 0);
+    expect(jobs).toEqual(['1.0']);
+    expect(claims).toEqual([true]);
+  });
+
+  it('is replaced by a resume: the old client is told that it moved, and old writes are refused', async () => {
+    const first = await bus('g1');
+    const { link, owner } = await start(await gateway(first));
+    const second = await resume(await gateway(await bus('g2')), link.ready);
+    await waitUntil(() => link.closedWith !== undefined);
+    expect(link.closedWith?.code).toBe('moved');
+    expect(second.ready).toMatchObject({ resumed: true, session: link.ready.session, epoch: 2 });
+    expect(owner.epoch).toBe(1);
+    const late = await first.sessions.append({
+      session: link.ready.session,
+      events: [{ type: 'input.text', text: 'late' }],
+      holder: { kind: 'owner', epoch: 1 },
+    });
+    expect(late.ok).toBe(false);
+  });
+
+  it('sends a client that resumes the events it lacks, each once and in order', async () => {
+    const { link, owner } = await start(await gateway(await bus('g1')));
+    for (const text of ['one', 'two', 'three']) await owner.input({ type: 'input.text', text });
+    await waitUntil(() => link.events.filter(({ type }) => type === 'reply.started').length === 3);
+    const [first] = link.events;
+    const again = await resume(await gateway(await bus('g2')), link.ready, first?.id);
+    await waitUntil(() => again.events.length >= link.events.length - 1);
+    expect(again.events.map(({ id }) => id)).toEqual(link.events.slice(1).map(({ id }) => id));
+  });
+
+  it('refuses a token that is not the session’s', async () => {
+    const registry = await gateway(await bus('g1'));
+    const { link } = await start(registry);
+    await expect(resume(registry, { ...link.ready, token: 'wrong' })).rejects.toMatchObject({ code: 'session_token' });
+    await expect(resume(registry, { ...link.ready, session: 'nowhere-to-be-found' })).rejects.toBeInstanceOf(
+      VoiceError,
+    );
+  });
+
+  it('closes a session for good: no key of it is left, and a resume is refused', async () => {
+    const registry = await gateway(await bus('g1'));
+    const { link, owner } = await start(registry);
+    const { session } = link.ready;
+    await owner.input({ type: 'input.close', reason: 'client' });
+    await waitUntil(() => link.closedWith !== undefined);
+    expect(link.closedWith?.code).toBe('closed');
+    await waitUntil(async () => (await redis.client.keys(`s:{${session}}*`)).length === 0);
+    await waitUntil(async () => (await redis.client.zscore('sessions', session)) === null);
+    await expect(resume(registry, link.ready)).rejects.toMatchObject({ code: 'session_unknown' });
+    expect(registry.size).toBe(0);
+  });
+
+  it('goes on after Redis was restarted, with what was said before', async () => {
+    const { link, owner } = await start(await gateway(await bus('g1')));
+    await owner.input({ type: 'input.text', text: 'before' });
+    await waitUntil(() => link.events.length === 1);
+    await redis.restart();
+    await waitUntil(async () =>
+      owner.input({ type: 'input.text', text: 'after' }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await waitUntil(() => link.events.filter(({ type }) => type === 'reply.started').length === 2);
+    expect(link.closedWith).toBeUndefined();
+  });
+});
+
+/** The same object, with some of its members replaced. */
+function changed<T extends object>(target: T, members: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, key) => {
+      if (Object.hasOwn(members, key)) return Reflect.get(members, key);
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
