@@ -23,7 +23,7 @@ export function parseArgs(args: readonly string[], env: Readonly<Record<string, 
   const command = new Command('npm run talk --')
     .description('Talks to Parley: each WAV file is a question, spoken in real time when the answer before it is over.')
     .argument('[wav...]', 'recordings to speak: any rate, mono or stereo')
-    .option('--text <text>', 'type this instead of speaking; may be given several times', collect, [])
+    .option('--text <text>', 'type this instead of speaking; may be given several times', collect)
     .option('--interrupt <wav>', 'speak this over the first reply')
     .addOption(
       new Option('--after <ms>', 'interrupt so long after the first sample of the reply was played')
@@ -33,33 +33,33 @@ export function parseArgs(args: readonly string[], env: Readonly<Record<string, 
     .option('--out <wav>', 'write the reply audio that was heard, joined')
     .option('--url <urls>', 'gateways, separated by commas; resumes on the next one', list, [defaultUrl])
     .option('--key <key>', 'API key')
-    .option('--json', 'print one JSON object a line', false)
+    .option('--json', 'print one JSON object a line')
     .option('--timeout <s>', 'seconds without any progress after which a turn has failed', seconds, 30)
     .addHelpText('after', HELP)
     .showHelpAfterError('(--help explains)')
     .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2));
   command.parse(args, { from: 'user' });
   const given = command.opts<{
-    text: string[];
+    text?: string[];
     interrupt?: string;
     after: number;
     out?: string;
     url: string[];
     key?: string;
-    json: boolean;
+    json?: boolean;
     timeout: number;
   }>();
-  if (command.args.length === 0 && given.text.length === 0) command.error('error: a WAV file or --text is needed');
+  if (command.args.length === 0 && given.text === undefined) command.error('error: a WAV file or --text is needed');
   if (given.interrupt === undefined && command.getOptionValueSource('after') === 'cli') {
     command.error('error: --after goes with --interrupt');
   }
   return {
     recordings: command.args,
-    texts: given.text,
+    texts: given.text ?? [],
     interruption: given.interrupt === undefined ? undefined : { file: given.interrupt, afterMs: given.after },
     urls: given.url,
     key: given.key,
-    json: given.json,
+    json: given.json ?? false,
     out: given.out,
     timeoutMs: given.timeout * 1_000,
   };
@@ -75,9 +75,9 @@ Examples:
   npm run talk -- --text "What time is it?"
   npm run talk -- story.wav --interrupt stop.wav --after 2000`;
 
-const collect = (value: string, before: string[]): string[] => {
+const collect = (value: string, before: string[] | undefined): string[] => {
   if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
-  return [...before, value];
+  return [...(before ?? []), value];
 };
 
 const list = (value: string): string[] => {

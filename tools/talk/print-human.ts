@@ -81,7 +81,7 @@ export function humanPrinter(screen: Screen): Printer {
 
   return {
     session: (id, url) => line(dim(`Session ${id} at ${url}`)),
-    asking: (what) => line(dim(`\n         ${what}`)),
+    asking: (what) => line(`\n${dim(`         ${what}`)}`),
     event: onEvent,
     audio: () => {},
     volume: (change) => {
@@ -92,7 +92,7 @@ export function humanPrinter(screen: Screen): Printer {
     turn: (turn) => line(dim(`         ${figures(turn)}`)),
     summary: (resumes, turns) => {
       const times = resumes === 0 ? '' : `, resumed ${resumes === 1 ? 'once' : `${resumes} times`}`;
-      line(dim(`\n${turns.length} ${turns.length === 1 ? 'turn' : 'turns'}${times}`));
+      line(`\n${dim(`${turns.length} ${turns.length === 1 ? 'turn' : 'turns'}${times}`)}`);
     },
   };
 }

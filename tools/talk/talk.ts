@@ -49,6 +49,7 @@ async function converse(
     if (signal.aborted || session.state === 'closed') break;
   }
   conversation.close();
+  await session.close();
   const notWritten = out && (await failureOf(write(out, conversation.heard, session.settings.outputRateHz)));
   if (notWritten) failures.push(notWritten);
   printer.summary(

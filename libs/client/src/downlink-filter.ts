@@ -24,6 +24,11 @@ export class DownlinkFilter {
     return this.#reply;
   }
 
+  /** Whether so many samples are all that there is of a reply. */
+  isWhole(reply: Reply, samples: number): boolean {
+    return this.#ended && sameReply(this.#reply, reply) && samples >= (this.#reply?.received ?? 0);
+  }
+
   /** Samples that came again and were dropped. */
   get duplicateSamples(): number {
     return this.#duplicateSamples;

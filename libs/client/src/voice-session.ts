@@ -236,11 +236,15 @@ export class VoiceSession {
     this.#send({ type: 'input.tool_result', call, result });
   }
 
-  /** Reports what has been played of a reply. At most four reports a second are sent, the last one always. */
+  /**
+   * Reports what has been played of a reply. At most four reports a second are sent, the last one always, and that of a
+   * whole reply at once: what the user does next is no interruption of it.
+   */
   reportPlayback(played: Playback): void {
     if (this.#state === 'closed') return;
     this.#played = played;
     this.#playback.push(played);
+    if (this.#downlink.isWhole(played, played.samples)) this.#playback.flush();
   }
 
   /**
