@@ -40,7 +40,7 @@ interface Recent {
  * Subscribes to the control lane. Messages often come before the job or the answer they belong to, for these travel by
  * other ways; so the last ones are remembered. They only save time: a message that is lost costs a refused write.
  */
-export async function watchControl({ bus }: { readonly bus: Bus }): Promise<ControlWatch> {
+export async function watchControl({ bus }: { readonly bus: Pick<Bus, 'control'> }): Promise<ControlWatch> {
   const followers = new Map<SessionId, Set<ControlHandlers>>();
   const recents = new Map<SessionId, Recent>();
 
@@ -86,7 +86,8 @@ export async function watchControl({ bus }: { readonly bus: Bus }): Promise<Cont
     newestOwner: (session) => recents.get(session)?.owner,
     async close() {
       followers.clear();
-      await unsubscribe();
+      // While Redis is away there is nobody to tell; the subscription ends with the connection.
+      await unsubscribe().catch(() => undefined);
     },
   };
 }

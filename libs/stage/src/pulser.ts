@@ -16,7 +16,7 @@ const PULSE_INTERVAL_MS = 150;
 const MAX_OWNER_LOOKUPS = 16;
 
 export interface PulserOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'process' | 'pulses' | 'registry' | 'onConnection'>;
   readonly stage: StageName;
   readonly control: ControlWatch;
   readonly clock: Clock;

@@ -398,6 +398,21 @@ describe('a stage', () => {
     expect((await owner.events('reply.delta')).map(({ text }) => text)).toEqual(['begun', 'from 7']);
   });
 
+  it('leaves in time although Redis does not answer', async () => {
+    const worker = await startWorker(untilAborted);
+    await owner.start(REF, {});
+    await vi.waitFor(async () => expect((await owner.work(REF))?.fence).toBeDefined());
+    await redis.freeze();
+    try {
+      const drainedAt = performance.now();
+      worker.drain();
+      await worker.finished;
+      expect(performance.now() - drainedAt).toBeLessThan(5_000);
+    } finally {
+      await redis.thaw();
+    }
+  });
+
   it('loses and repeats nothing when Redis goes away and comes back', async () => {
     const texts = Array.from({ length: 400 }, (_, index) => String(index));
     await startWorker(async (work) => {
