@@ -2,6 +2,7 @@
 
 import { checkKnownBad } from './known-bad.ts';
 import { type RunResult, run } from './run.ts';
+import { checkSettingsTable } from './settings-table.ts';
 
 const colour = process.stdout.isTTY === true;
 
@@ -11,6 +12,7 @@ const steps: [name: string, check: () => Promise<RunResult>][] = [
   ['promises and boundaries', () => run('nx', ['run-many', '-t', 'lint'])],
   ['types', () => run('nx', ['run-many', '-t', 'types'])],
   ['unused code', () => run('knip', [])],
+  ['configuration table', checkSettingsTable],
   ['the rules still bite', checkKnownBad],
 ];
 

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { Closer } from './closer.ts';
 import { ConfigError, type ConfigSpec, type Environment, processEnvironment, redactConfig } from './config.ts';
 import { checkReadiness, type ReadinessCheck, startHealthServer } from './health.ts';
+import { helpText } from './help.ts';
 import { createLogger, droppedLogLines, flushLogger, type Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { loadServiceConfig, type ServiceConfig, serviceSettings } from './service-settings.ts';
@@ -58,6 +59,11 @@ export async function runService<const Spec extends ConfigSpec>(
   body: (context: ServiceContext<Spec>) => Promise<void>,
 ): Promise<never> {
   const { name } = options;
+  const help = helpText(name, { ...serviceSettings, ...options.config }, process.argv.slice(2));
+  if (help !== undefined) {
+    process.stdout.write(help, () => process.exit(EXIT_CODES.done));
+    return new Promise<never>(() => {});
+  }
   const config = configOrExit(options);
   const logger = createLogger({
     name,
