@@ -55,7 +55,10 @@ describe('the choice of the engine', () => {
 
   it('loads an engine from a module', async () => {
     const path = join(folder, 'engine.mjs');
-    writeFileSync(path, 'export const createLanguageModel = ({ config }) => ({ name: `mine`, contextTokens: config.slots });');
+    writeFileSync(
+      path,
+      'export const createLanguageModel = ({ config }) => ({ name: `mine`, contextTokens: config.slots });',
+    );
     const config = testConfig({ PARLEY_LLM_ENGINE: `module:${path}`, PARLEY_LLM_SLOTS: '3' });
     const model = await loadLanguageModel(chooseEngine(config), { config, clock: systemClock });
     expect(model).toEqual({ name: 'mine', contextTokens: 3 });

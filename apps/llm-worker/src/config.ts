@@ -41,7 +41,7 @@ export const config = {
   },
   slots: {
     env: 'PARLEY_LLM_SLOTS',
-    schema: z.coerce.number().int().min(1).max(1_000).default(8),
+    schema: z.coerce.number().int().min(1).max(1_000).default(32),
     describe: 'Replies that this worker streams at a time.',
   },
   contextTokens: {

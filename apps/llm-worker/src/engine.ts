@@ -7,7 +7,7 @@ import type { LanguageModel, LanguageModelParts } from './language-model.ts';
 const WARM_UP_LIMIT_MS = 120_000;
 const WARM_UP_RETRY = { initialMs: 250, maxMs: 10_000 } as const;
 
-export interface EngineStatus {
+interface EngineStatus {
   readonly engine: string;
   readonly engineReason: string;
   readonly engineHint: string;

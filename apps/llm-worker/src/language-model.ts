@@ -7,13 +7,16 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-/** What an engine yields: pieces of text as they come, calls of tools, and at last why it ended. */
+/**
+ * What an engine yields: pieces of text as they come (empty ones only show that it is alive), calls of tools, and at
+ * last why it ended.
+ */
 export type ReplyPart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'toolCall'; readonly call: string; readonly name: string; readonly arguments: string }
   | { readonly kind: 'finish'; readonly reason: string; readonly usage?: TokenUsage };
 
-export interface TokenUsage {
+interface TokenUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
 }

@@ -341,6 +341,18 @@ describe('a reply taken over in the middle', () => {
     expect(said.join('')).toBe(TALE);
   });
 
+  it('survives a restart of Redis', async () => {
+    llm.setBehaviour({ tokensPerSecond: 100 });
+    await startWorker();
+    await owner.start(REF, input);
+    await vi.waitFor(async () => expect(await clauses()).toBeGreaterThan(1), { interval: 5 });
+    await redis.restart();
+    await vi.waitFor(() => expect(gateway.connected).toBe(true), { timeout: 5_000 });
+    const { deltas, clauses: said } = await whole();
+    expect(deltas).toBe(TALE);
+    expect(said.join('')).toBe(TALE);
+  });
+
   it('is not written by the worker that lost it', async () => {
     llm.setBehaviour({ tokensPerSecond: 60 });
     await startWorker();

@@ -166,8 +166,10 @@ class ReplyRun {
       signal,
     });
     for await (const part of parts) {
-      if (!hasToken) metrics.firstToken.observe({ engine: model.name }, (clock.nowMs() - requestedMs) / 1_000);
-      hasToken = true;
+      if (!hasToken && part.kind === 'text' && part.text !== '') {
+        metrics.firstToken.observe({ engine: model.name }, (clock.nowMs() - requestedMs) / 1_000);
+        hasToken = true;
+      }
       if (part.kind === 'finish' && part.usage !== undefined) {
         metrics.tokens.inc({ engine: model.name, kind: 'prompt' }, part.usage.promptTokens);
         metrics.tokens.inc({ engine: model.name, kind: 'completion' }, part.usage.completionTokens);
@@ -190,9 +192,16 @@ function toolCallOf({ call, name, arguments: text }: Extract<ReplyPart, { kind: 
 }
 
 function decodeInput(json: string): ReplyInput {
+  const parsed = ReplyInputSchema.safeParse(parseJson(json));
+  if (parsed.success) return parsed.data;
+  throw new VoiceError('internal', 'the input of the reply is not valid');
+}
+
+/** Undefined for what is not JSON: a parser's own error would repeat the text. */
+function parseJson(json: string): unknown {
   try {
-    return ReplyInputSchema.parse(JSON.parse(json));
-  } catch (cause) {
-    throw new VoiceError('internal', 'the input of the reply is not valid', { cause });
+    return JSON.parse(json);
+  } catch {
+    return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ErrorCode, VoiceError } from '@parley/protocol';
-import { type Environment, systemClock } from '@parley/runtime';
+import { createLogger, type Environment, systemClock } from '@parley/runtime';
 import { type LlmBehaviour, SCRIPTED_MODEL, type ScriptedLlm, startScriptedLlm } from '@parley/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LanguageModel, ReplyPart } from '../language-model.ts';
@@ -114,6 +114,25 @@ describe('the OpenAI-compatible engine', () => {
     expect(error?.code).toBe(code);
   });
 
+  it("keeps to itself what a server's error repeats of the conversation", async () => {
+    const refusing = createServer((request, response) => {
+      request.resume();
+      response.writeHead(400, { 'content-type': 'application/json' });
+      response.end('{"error":{"message":"cannot answer: my secret","type":"invalid_request_error","code":"bad_role"}}');
+    });
+    await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve));
+    server = await startScriptedLlm();
+    const url = `http://127.0.0.1:${(refusing.address() as AddressInfo).port}/v1`;
+    const config = testConfig({ PARLEY_LLM_BASE_URL: url, PARLEY_LLM_MODEL: 'm' });
+    const { error } = await read(await createLanguageModel({ config, clock: systemClock }));
+    const lines: string[] = [];
+    createLogger({ name: 'test', stream: { write: (line) => lines.push(line) } }).warn({ err: error }, 'failed');
+    expect(lines.join()).toContain('invalid_request_error');
+    expect(lines.join()).not.toContain('secret');
+    refusing.closeAllConnections();
+    await new Promise((resolve) => refusing.close(resolve));
+  });
+
   it.each<[string, LlmBehaviour]>([
     ['hangs up in the middle', { failAfterTokens: 3 }],
     ['reports an error in the middle', { errorAfterTokens: 3 }],
@@ -168,7 +187,7 @@ describe('the OpenAI-compatible engine', () => {
   it('puts the pieces of a tool call together', async () => {
     const model = await serve({ script: () => ({ tool: 'get_weather', arguments: '{"city":"Rome"}' }) });
     const { parts } = await read(model);
-    expect(parts).toEqual([
+    expect(parts.filter(({ kind }) => kind !== 'text')).toEqual([
       { kind: 'toolCall', call: 'call_1', name: 'get_weather', arguments: '{"city":"Rome"}' },
       { kind: 'finish', reason: 'tool_calls' },
     ]);

@@ -65,7 +65,8 @@ class OpenAiModel implements LanguageModel {
     try {
       for await (const chunk of await this.#client.chat.completions.create(body, { signal })) {
         const choice = chunk.choices[0];
-        if (choice?.delta?.content) yield { kind: 'text', text: choice.delta.content };
+        // Empty where the server shows progress of another kind, such as a model's thoughts.
+        yield { kind: 'text', text: choice?.delta?.content ?? '' };
         calls.add(choice?.delta?.tool_calls ?? []);
         finish = finishOf(chunk) ?? finish;
       }
@@ -147,18 +148,33 @@ class ToolCalls {
   }
 }
 
-/** The code for whatever the client throws. What a server says is kept as the cause: it may repeat what was said. */
+/** The code for whatever the client throws. */
 function failureOf(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted || error instanceof APIUserAbortError) return signal.reason ?? error;
   if (error instanceof VoiceError) return error;
+  const cause = withoutWords(error);
   if (error instanceof APIConnectionTimeoutError) {
-    return new VoiceError('engine_timeout', 'the server did not answer in time', { cause: error });
+    return new VoiceError('engine_timeout', 'the server did not answer in time', { cause });
   }
   const status = error instanceof APIError ? error.status : undefined;
-  if (typeof status !== 'number') {
-    return new VoiceError('engine_failed', 'the connection to the server failed', { cause: error });
-  }
+  if (typeof status !== 'number')
+    return new VoiceError('engine_failed', 'the connection to the server failed', { cause });
   const isRetryable = status >= 500 || RETRYABLE_STATUS.has(status);
   const code = status === 408 || status === 504 ? 'engine_timeout' : isRetryable ? 'engine_failed' : 'engine_rejected';
-  return new VoiceError(code, `the server answered with status ${status}`, { cause: error });
+  return new VoiceError(code, `the server answered with status ${status}`, { cause });
+}
+
+/**
+ * What may be logged of a failure. The message of a server, or of a parser, may repeat what somebody said: only names
+ * and codes are kept.
+ */
+function withoutWords(error: unknown): Error {
+  const names: string[] = [];
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
+    const { name, code, type } = at as Error & { code?: unknown; type?: unknown };
+    names.push(
+      ...[name, code, type].filter((value) => typeof value === 'string' && /^[\w.-]{1,60}$/.test(value)).map(String),
+    );
+  }
+  return new Error([...new Set(names)].join(', ') || 'unknown');
 }
