@@ -232,15 +232,22 @@ class BullmqTaker<Q extends QueueName> implements WorkTaker {
         };
       });
     }
-    // Forced: to wait is BullMQ's affair only while nothing else bounds it.
     let cancel = (): void => {};
     const timeout = new Promise<void>((resolve) => {
       cancel = clock.setTimeout(resolve, RELEASE_TIMEOUT_MS);
     });
-    await Promise.race([this.#worker.close(true).catch(() => {}), timeout]);
+    await Promise.race([this.#release().catch(() => {}), timeout]);
     cancel();
     this.#redis.disconnect();
     this.#onClosed();
+  }
+
+  async #release(): Promise<void> {
+    // Forced, since BullMQ would wait without a bound; the handlers have been waited for.
+    await this.#worker.close(true);
+    // A wake-up that came while the blocked connection was going went nowhere: once Redis has seen it go, wake another.
+    await this.#redis.ping();
+    await this.#redis.zadd(this.#worker.toKey('marker'), 0, '0');
   }
 
   async #run(job: BullJob, token: string | undefined): Promise<void> {
