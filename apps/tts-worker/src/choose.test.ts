@@ -30,8 +30,8 @@ describe('the choice of an engine', () => {
 
   it('refuses an engine that cannot be made of the configuration', async () => {
     expect(() => configOf({ PARLEY_TTS_ENGINE: 'siri' })).toThrow(ConfigError);
-    for (const engine of ['openai', 'module:/nowhere.ts']) {
-      const config = configOf({ PARLEY_TTS_ENGINE: engine });
+    for (const engine of ['openai', 'module:/nowhere.ts', 'flite']) {
+      const config = configOf({ PARLEY_TTS_ENGINE: engine, PARLEY_TTS_VOICE: 'alloy' });
       await expect(loadSynthesizer(chooseEngine(config), config)).rejects.toThrow(ConfigError);
     }
   });

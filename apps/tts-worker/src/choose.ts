@@ -46,7 +46,11 @@ export async function loadSynthesizer({ engine }: EngineChoice, config: TtsConfi
     return createOpenAiSynthesizer(config);
   }
   const { createFlite } = await import('./synthesizers/flite.ts');
-  return createFlite(config);
+  const flite = createFlite(config);
+  if (config.voice !== undefined && !flite.voices.includes(config.voice)) {
+    throw new ConfigError([`PARLEY_TTS_VOICE=${config.voice} is no voice of flite: it has ${flite.voices.join(', ')}`]);
+  }
+  return flite;
 }
 
 async function loadModule(path: string, config: TtsConfig): Promise<Synthesizer> {

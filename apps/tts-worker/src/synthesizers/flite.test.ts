@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -57,7 +57,6 @@ describe('flite', () => {
     await render('my secret diagnosis', { command });
     const after = readdirSync(tmpdir()).filter((name) => name.startsWith('parley-'));
     expect(after).toEqual(before);
-    const { readFile } = await import('node:fs/promises');
     const args = await readFile(seen, 'utf8');
     expect(args).toContain('-voice slt');
     expect(args).not.toContain('secret');
@@ -72,6 +71,12 @@ describe('flite', () => {
     };
     await expect(listen()).rejects.toMatchObject({ code: 'engine_failed', message: 'flite ended with code 3' });
     expect(samples).toBeGreaterThan(1_000);
+  });
+
+  it('reports speech that is shorter than flite says, as on a full disk', async () => {
+    const full = join(folder, 'full.wav');
+    const command = await script('short', `flite -voice kal16 -f - -o ${full}; head -c 9000 ${full}`);
+    await expect(render('Hello there.', { command })).rejects.toMatchObject({ message: 'flite was cut short' });
   });
 
   it('reports a process that is killed, and one that does not read its input', async () => {

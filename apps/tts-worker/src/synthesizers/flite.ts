@@ -9,7 +9,7 @@ import { VoiceError } from '@parley/protocol';
 import { type SpeechChunk, type SpeechRequest, type Synthesizer, speakOnce } from '../synthesizer.ts';
 
 /** Voices of the distribution's package by our names. Flite's own `kal` speaks at 8 kHz; `kal16` is the same man. */
-const VOICES = new Map([
+const FLITE_VOICES: ReadonlyMap<string, string> = new Map([
   ['slt', 'slt'],
   ['rms', 'rms'],
   ['awb', 'awb'],
@@ -19,6 +19,7 @@ const DEFAULT_VOICE = 'slt';
 
 const WAV_HEADER_BYTES = 44;
 const SAMPLE_RATE_OFFSET = 24;
+const DATA_BYTES_OFFSET = 40;
 /** Flite writes a sentence at a time; how often to look for the next. */
 const POLL_MS = 5;
 const READ_BYTES = 64 * 1024;
@@ -31,11 +32,11 @@ export interface FliteOptions {
 
 /** Flite from the distribution's packages: one short-lived process per text, about fifty times faster than real time. */
 export function createFlite({ voice = '', command = 'flite' }: FliteOptions = {}): Synthesizer {
-  const defaultVoice = VOICES.has(voice) ? voice : DEFAULT_VOICE;
+  const defaultVoice = FLITE_VOICES.has(voice) ? voice : DEFAULT_VOICE;
   const flite: Synthesizer = {
     name: 'flite',
     deterministic: true,
-    voices: [...VOICES.keys()],
+    voices: [...FLITE_VOICES.keys()],
     speak: (request, signal) => speak(command, { ...request, voice: request.voice || defaultVoice }, signal),
     warmUp: (signal) => speakOnce(flite, signal),
     close: async () => undefined,
@@ -47,12 +48,17 @@ async function* speak(command: string, request: SpeechRequest, signal: AbortSign
   const text = plainText(request.text);
   if (!/[a-z0-9]/i.test(text)) throw new VoiceError('engine_rejected', 'flite can only speak Latin script');
   signal.throwIfAborted();
-  const output = await openNameless();
+  const output = await openNameless().catch((cause) => {
+    throw new VoiceError('engine_failed', 'no temporary file can be made', { cause });
+  });
   let run: FliteRun | undefined;
   try {
     run = new FliteRun(command, request, output.fd);
     run.start(text);
     yield* readSpeech(output, run, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw VoiceError.from(error, 'engine_failed');
   } finally {
     run?.kill();
     await output.close();
@@ -78,7 +84,7 @@ class FliteRun {
 
   /** What is said goes through standard input, never onto the command line, which every user of the machine can read. */
   constructor(command: string, { voice, speed }: SpeechRequest, outputFd: number) {
-    const name = VOICES.get(voice) ?? DEFAULT_VOICE;
+    const name = FLITE_VOICES.get(voice) ?? DEFAULT_VOICE;
     const args = ['-voice', name, '--setf', `duration_stretch=${1 / speed}`, '-f', '-', '-o', '/dev/stdout'];
     this.#child = spawn(command, args, { stdio: ['pipe', outputFd, 'ignore'] });
     this.ended = new Promise((resolve) => {
@@ -110,30 +116,44 @@ class FliteRun {
 }
 
 async function* readSpeech(output: FileHandle, run: FliteRun, signal: AbortSignal): AsyncGenerator<SpeechChunk> {
-  let sampleRateHz = 0;
+  let header: WavHeader | undefined;
   let position = WAV_HEADER_BYTES;
   for (;;) {
     // Asked before reading: what was written until the end is then certainly read.
     const isComplete = run.hasEnded;
-    if (sampleRateHz === 0) sampleRateHz = await readSampleRate(output);
-    while (sampleRateHz > 0) {
+    header ??= await readHeader(output);
+    while (header !== undefined) {
       const { bytesRead, buffer } = await output.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, position);
       signal.throwIfAborted();
       const wholeBytes = bytesRead - (bytesRead % 2);
       if (wholeBytes === 0) break;
       position += wholeBytes;
-      yield { samples: bytesToInt16(buffer.subarray(0, wholeBytes)), sampleRateHz };
+      yield { samples: bytesToInt16(buffer.subarray(0, wholeBytes)), sampleRateHz: header.sampleRateHz };
     }
-    if (isComplete) return run.throwIfFailed();
+    if (isComplete) break;
     await Promise.race([run.ended, sleep(POLL_MS, undefined, { signal }).catch(() => undefined)]);
     signal.throwIfAborted();
   }
+  run.throwIfFailed();
+  // On a full disk flite ends well, with less than it says.
+  const written = await readHeader(output);
+  if (written?.dataBytes !== position - WAV_HEADER_BYTES) throw new VoiceError('engine_failed', 'flite was cut short');
 }
 
-/** 0 as long as the header is not there. */
-async function readSampleRate(output: FileHandle): Promise<number> {
+interface WavHeader {
+  readonly sampleRateHz: number;
+  /** Grows while flite speaks. */
+  readonly dataBytes: number;
+}
+
+/** Undefined as long as the header is not there. */
+async function readHeader(output: FileHandle): Promise<WavHeader | undefined> {
   const { bytesRead, buffer } = await output.read(Buffer.alloc(WAV_HEADER_BYTES), 0, WAV_HEADER_BYTES, 0);
-  return bytesRead === WAV_HEADER_BYTES ? buffer.readUInt32LE(SAMPLE_RATE_OFFSET) : 0;
+  if (bytesRead < WAV_HEADER_BYTES) return undefined;
+  return {
+    sampleRateHz: buffer.readUInt32LE(SAMPLE_RATE_OFFSET),
+    dataBytes: buffer.readUInt32LE(DATA_BYTES_OFFSET),
+  };
 }
 
 function startFailure(error: NodeJS.ErrnoException): VoiceError {
@@ -148,6 +168,9 @@ function plainText(text: string): string {
     .replaceAll(/[\u201c\u201d\u201e\u00ab\u00bb]/g, '"')
     .replaceAll(/[\u2013\u2014]/g, ', ')
     .replaceAll('\u00df', 'ss')
+    .replaceAll('\u20ac', ' euros ')
+    .replaceAll('\u00a3', ' pounds ')
+    .replaceAll('\u00b0', ' degrees ')
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
     .replaceAll(/[^\x21-\x7e]+/g, ' ')
