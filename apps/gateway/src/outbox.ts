@@ -56,9 +56,7 @@ export class Outbox {
       this.#waiting.set(id, json);
     }
     if (this.#waiting.size === 0) return;
-    this.#running ??= this.#drain().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#drain();
   }
 
   get hasDone(): boolean {
@@ -86,7 +84,11 @@ export class Outbox {
     const wait = backoff({ initialMs: 20, maxMs: 500 });
     while (!this.#closed) {
       const [entry] = this.#waiting;
-      if (!entry) return;
+      if (!entry) {
+        // At once: what is added before the promise settles must start the next round.
+        this.#running = undefined;
+        return;
+      }
       const [id, json] = entry;
       try {
         await this.#offer(id, json);

@@ -43,6 +43,8 @@ const STALL_MS = 500;
 /** Reply audio stops when Redis has been out of reach this long: somebody else may be playing it. */
 const REDIS_SILENCE_MS = 1_000;
 const OUT_BATCH = 32;
+/** The log holds no more. */
+const MAX_MISSED_EVENTS = 10_000;
 
 export interface OwnerLimits {
   readonly maxInputMs: number;
@@ -333,7 +335,7 @@ export class SessionOwner {
 
   /** Lets playout and watch follow the state. */
   #follow(): void {
-    this.#playout.update(playoutReply(this.#state));
+    this.#playout.update(playoutReply(this.#state), this.#state.generation);
     this.#watch.update(this.#state.listener, outstandingWork(this.#state));
   }
 
@@ -416,7 +418,7 @@ export class SessionOwner {
     const { work } = decide;
     const cursor = this.#state.lastEvent === '0-0' ? this.#cursor : this.#state.lastEvent;
     const keepFrom = compareEventIds(this.#ackedByClient, cursor) < 0 ? this.#ackedByClient : cursor;
-    const trimOut = this.#playout.oldestNeeded(this.#deps.clock.nowMs());
+    const trimOut = this.#playout.oldestNeeded();
     return {
       session: this.session,
       epoch: this.epoch,
@@ -597,7 +599,7 @@ export class SessionOwner {
     if (compareEventIds(last, this.#cursor) >= 0) return [];
     const first = await log.firstId(this.session);
     if (point.lastEvent !== undefined && first !== undefined && compareEventIds(last, first) < 0) return 'trimmed';
-    const events = await log.read(this.session, last);
+    const events = await log.read(this.session, last, MAX_MISSED_EVENTS);
     return events.filter(({ id }) => compareEventIds(id, this.#cursor) <= 0);
   }
 }

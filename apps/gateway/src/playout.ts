@@ -1,4 +1,4 @@
-import { type DownlinkAudio, type Reply, sameReply } from '@parley/protocol';
+import { compareEventIds, type DownlinkAudio, type Reply, sameReply } from '@parley/protocol';
 import type { SendResult } from './client-link.ts';
 
 /** Audio sent ahead of what is being played. Small, so that little is thrown away by an interruption. */
@@ -47,6 +47,7 @@ export class Playout {
   /** Clause being sent, and samples of it sent. */
   #clause = 0;
   #clauseSent = 0;
+  #clauseEndSent = false;
   /** Samples of the reply sent, counted from its first. */
   #sent = 0;
   #endSent = false;
@@ -56,6 +57,7 @@ export class Playout {
   #anchorMs = 0;
   #anchorPosition = 0;
   #clientPlayed = 0;
+  #clientReports = false;
   #clientReportedAtMs = Number.NEGATIVE_INFINITY;
   #reported = 0;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
@@ -82,12 +84,18 @@ export class Playout {
     return this.#sent;
   }
 
-  /** Follows the turn machine: another reply, or none, drops what is held of the old one. */
-  update(reply: PlayoutReply | undefined): void {
+  /**
+   * Follows the turn machine: another reply, or none, drops what is held of the old one. A reply that leaves the stage
+   * while its generation may still be heard has been played out, and the client is told its end.
+   */
+  update(reply: PlayoutReply | undefined, generation: number): void {
     if (!sameReply(reply, this.#reply)) {
+      const old = this.#reply;
+      if (old?.generation === generation && !this.#endSent && Math.max(this.#sent, old.played) > 0) this.#sendEnd(old);
       this.#chunks = new Map();
       this.#clause = 0;
       this.#clauseSent = 0;
+      this.#clauseEndSent = false;
       this.#sent = 0;
       this.#endSent = false;
       this.#sentEntries = [];
@@ -104,11 +112,13 @@ export class Playout {
     if (!sameReply(reply, this.#reply)) return;
     this.#floor = Math.max(received, played);
     this.#clientPlayed = Math.max(this.#clientPlayed, played);
+    this.#clientReports = true;
   }
 
-  /** Audio read from the `out` stream. Chunks of other replies are ignored, and so are those already there. */
+  /** Audio read from the `out` stream. Chunks of other replies are ignored, and so is what is there or past already. */
   add(chunk: Chunk & Reply & { readonly clause: number }): void {
     if (!this.#reply || !sameReply(chunk, this.#reply) || chunk.pcm.byteLength === 0) return;
+    if (chunk.clause < this.#clause) return;
     const chunks = this.#chunks.get(chunk.clause) ?? [];
     const last = chunks.at(-1);
     const end = last ? last.startSample + last.pcm.byteLength / 2 : 0;
@@ -122,14 +132,25 @@ export class Playout {
     if (!sameReply(reply, this.#reply)) return;
     this.#clientPlayed = Math.max(this.#clientPlayed, Math.min(samples, this.#sent));
     this.#clientReportedAtMs = nowMs;
+    this.#clientReports = true;
     this.#maybeReport(nowMs);
   }
 
-  /** The oldest entry of `out` that may still be played, for trimming; undefined when none is known. */
-  oldestNeeded(nowMs: number): string | undefined {
-    const played = this.played(nowMs);
+  /**
+   * The oldest entry of `out` that may still be played, for trimming; undefined when none is known. What has been played
+   * is what the log says, so that a successor finds all that follows, and no more than the client says, where it does.
+   */
+  oldestNeeded(): string | undefined {
+    const logged = this.#reply?.played ?? 0;
+    const played = this.#clientReports ? Math.min(logged, this.#clientPlayed) : logged;
     while (this.#sentEntries[0] && this.#sentEntries[0].end <= played) this.#sentEntries.shift();
-    return this.#sentEntries[0]?.entry ?? this.#chunks.get(this.#clause)?.[0]?.entry;
+    const entries = this.#sentEntries.map(({ entry }) => entry);
+    // Clauses are synthesised side by side, so a later one may have the older entry.
+    for (const [first] of this.#chunks.values()) if (first) entries.push(first.entry);
+    return entries.reduce<string | undefined>(
+      (oldest, entry) => (oldest === undefined || compareEventIds(entry, oldest) < 0 ? entry : oldest),
+      undefined,
+    );
   }
 
   /** Sends what is due. `hold` keeps a reply that has not begun from beginning: the user is speaking. */
@@ -147,9 +168,11 @@ export class Playout {
       const length = reply.clauses[this.#clause]?.samples;
       if (length !== undefined && this.#clauseSent >= length) {
         if (reply.done && this.#clause >= reply.clauses.length - 1) return this.#sendEnd(reply);
+        if (length > 0 && !this.#clauseEndSent && !this.#sendFlags(reply, this.#clause, false)) return;
         this.#retireClause();
         this.#clause += 1;
         this.#clauseSent = 0;
+        this.#clauseEndSent = false;
         continue;
       }
       if (this.#clause >= reply.clauses.length) {
@@ -181,6 +204,7 @@ export class Playout {
       if (this.#send({ ...frame, pcm }) === 'dropped') return;
       this.#sent += samples;
       this.#clauseSent += samples;
+      this.#clauseEndSent = endOfClause;
       if (endOfReply) this.#endSent = true;
     }
   }
@@ -188,24 +212,27 @@ export class Playout {
   /** Passes over what the client has already; its audio may have been trimmed. */
   #skipToFloor(clauseLength: number | undefined, nowMs: number): void {
     const left = clauseLength === undefined ? Number.POSITIVE_INFINITY : clauseLength - this.#clauseSent;
-    const skipped = Math.min(this.#floor - this.#sent, left);
-    this.#sent += skipped;
-    this.#clauseSent += skipped;
+    this.#skip(Math.min(this.#floor - this.#sent, left));
+    this.#clauseEndSent = clauseLength !== undefined && this.#clauseSent >= clauseLength;
     this.#anchor(this.#sent, nowMs);
+  }
+
+  #skip(samples: number): void {
+    this.#sent += samples;
+    this.#clauseSent += samples;
   }
 
   #sendEnd(reply: PlayoutReply): void {
     this.#endSent = true;
-    this.#send({
-      turn: reply.turn,
-      attempt: reply.attempt,
-      generation: reply.generation,
-      clause: Math.max(0, reply.clauses.length - 1),
-      startSample: this.#sent,
-      endOfClause: true,
-      endOfReply: true,
-      pcm: new Uint8Array(0),
-    });
+    this.#sendFlags(reply, Math.max(0, reply.clauses.length - 1), true);
+  }
+
+  /** Tells an end that was not known yet when the last audio was sent. */
+  #sendFlags({ turn, attempt, generation, played }: PlayoutReply, clause: number, endOfReply: boolean): boolean {
+    const startSample = Math.max(this.#sent, played);
+    const endOfClause = !(clause === this.#clause && this.#clauseEndSent);
+    const frame = { turn, attempt, generation, clause, startSample, endOfClause, endOfReply, pcm: new Uint8Array(0) };
+    return this.#send(frame) !== 'dropped';
   }
 
   /** Up to `samples` of the current clause from where sending stands; undefined while they have not been made. */
@@ -213,8 +240,9 @@ export class Playout {
     const chunks = this.#chunks.get(this.#clause);
     while (chunks?.[0]) {
       const [chunk] = chunks;
+      // Entries come in order, so what is missing before the first has been trimmed: it was played in an earlier reign.
+      this.#skip(Math.max(0, chunk.startSample - this.#clauseSent));
       const offset = this.#clauseSent - chunk.startSample;
-      if (offset < 0) return undefined;
       const bytes = chunk.pcm.subarray(offset * 2, (offset + samples) * 2);
       if (bytes.byteLength > 0) return bytes;
       chunks.shift();

@@ -111,9 +111,7 @@ export class Uplink {
     this.#queuedSamples += this.#pendingSamples;
     this.#pending = [];
     this.#pendingSamples = 0;
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#write();
   }
 
   /** The session's audio is settled up to here, so what the cap removes after it is lost. */
@@ -147,6 +145,8 @@ export class Uplink {
         await this.#options.clock.sleep(RETRY_MS);
       }
     }
+    // At once: what is flushed before the promise settles must start the next round.
+    this.#writing = undefined;
   }
 }
 

@@ -16,12 +16,21 @@ export function joinClauses(texts: readonly string[]): string {
   return joined;
 }
 
+/** Divides text into words. A tag may be well formed and yet unknown to the engine, which then goes by the text alone. */
+function wordSegmenter(language: string): Intl.Segmenter {
+  try {
+    return new Intl.Segmenter(language, { granularity: 'word' });
+  } catch {
+    return new Intl.Segmenter('und', { granularity: 'word' });
+  }
+}
+
 /** The words of `text` spoken entirely within `fraction` of its length, cut at the earlier word. */
 export function cutAtWord(text: string, fraction: number, language: string): string {
   if (fraction >= 1) return text;
   const limit = text.length * Math.max(0, fraction);
   let end = 0;
-  for (const { segment, index, isWordLike } of new Intl.Segmenter(language, { granularity: 'word' }).segment(text)) {
+  for (const { segment, index, isWordLike } of wordSegmenter(language).segment(text)) {
     if (index + segment.length > limit) break;
     if (isWordLike) end = index + segment.length;
   }

@@ -108,8 +108,10 @@ function takeTurn(
 }
 
 export const onText: Transition<SessionEvent<'input.text'>> = (state, event, decide) => {
+  const text = event.text.trim();
+  if (text === '') return state;
   const stopped = { ...interrupt(state, 'text', event.id, decide), reopened: null };
-  return takeTurn(stopped, { text: event.text.trim(), at: event.at, trace: event.trace }, decide);
+  return takeTurn(stopped, { text, at: event.at, trace: event.trace }, decide);
 };
 
 /**
@@ -174,6 +176,7 @@ function listenerDied(
   });
   const next = Math.max(utterance, ...state.utteranceTurns.map(([number]) => number), 0) + 1;
   decide.skipTo = { audioCursor: Math.max(inputSample, cursor), hearing: { ...INITIAL_HEARING, utterance: next } };
+  if (state.utterance?.speaking && state.reply) decide.effects.push({ kind: 'restore' });
   const passed: TurnState = { ...counted, utterance: null, listener: { ...counted.listener, deaths: 0 } };
   return offerListening(passed, trace, decide);
 }

@@ -1,4 +1,4 @@
-import type { ReplyInput, SessionEvent, SpeakInput } from '@parley/protocol';
+import { ERROR_TABLE, type ReplyInput, type SessionEvent, type SpeakInput } from '@parley/protocol';
 import { joinClauses, knownSamples } from './heard.ts';
 import {
   type ClauseState,
@@ -82,7 +82,7 @@ function offerClauses(state: TurnState, reply: ReplyState, at: number, decide: D
   const lead = leadMs(state, reply);
   let offered = reply.clauses.filter((clause) => clause.status === 'offered').length;
   for (const [index, clause] of reply.clauses.entries()) {
-    if (clause.status !== 'waiting' || clause.text === '') continue;
+    if (clause.status !== 'waiting') continue;
     if (offered >= MAX_OFFERED_CLAUSES || lead >= MAX_LEAD_MS) break;
     const ref = { stage: 'speak', turn: reply.turn, attempt: reply.attempt, clause: index } as const;
     decide.work.create.push({ ref, input: speakInput(state, clause.text) });
@@ -117,8 +117,14 @@ function finishIfPlayed(state: TurnState, decide: Decisions): TurnState {
 
 export const onReplyClause: Transition<SessionEvent<'reply.clause'>> = (state, event, decide) => {
   const reply = current(state, event);
-  if (!reply || event.clause !== reply.clauses.length) return state;
-  const grown = { ...reply, deaths: 0, clauses: [...reply.clauses, { ...EMPTY_CLAUSE, text: event.text }] };
+  if (!reply || reply.done || event.clause !== reply.clauses.length) return state;
+  // What has no text is not spoken, and must not keep the reply from ending.
+  const status = event.text.trim() === '' ? 'done' : 'waiting';
+  const grown = {
+    ...reply,
+    deaths: 0,
+    clauses: [...reply.clauses, { ...EMPTY_CLAUSE, text: event.text, status } as const],
+  };
   return withReply(state, offerClauses(state, grown, event.at, decide));
 };
 
@@ -184,7 +190,9 @@ function replyLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Deci
   }
   decide.events.push(failure(loss, deaths));
   if (reply.clauses.length > 0) {
-    // Something has been said: it is played to its end, and the reply ends there.
+    // Something has been said: it is played to its end, and the reply ends there. The holder may only have been frozen:
+    // a try that nobody is offered takes its claim away.
+    decide.work.raiseTry.push({ ref, try: reply.try + 1 });
     return finishIfPlayed(withReply(state, { ...reply, deaths, done: true }), decide);
   }
   decide.work.cancel.push({ turn: reply.turn, attempt: reply.attempt });
@@ -196,9 +204,10 @@ function clauseLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Dec
   const clause = reply.clauses[loss.clause];
   if (clause?.status !== 'offered' || clause.try !== loss.try) return state;
   const deaths = clause.deaths + (loss.death ? 1 : 0);
+  const ref = { stage: 'speak', turn: reply.turn, attempt: reply.attempt, clause: loss.clause } as const;
+  // Also where it is given up: the holder may only have been frozen, and must not go on.
+  decide.work.raiseTry.push({ ref, try: clause.try + 1 });
   if (loss.retryable && deaths < MAX_DEATHS) {
-    const ref = { stage: 'speak', turn: reply.turn, attempt: reply.attempt, clause: loss.clause } as const;
-    decide.work.raiseTry.push({ ref, try: clause.try + 1 });
     decide.commands.push({ queue: 'speak', ref, try: clause.try + 1, deadlineMs: loss.at, trace: reply.trace });
     return withReply(state, withClause(reply, loss.clause, { try: clause.try + 1, deaths }));
   }
@@ -210,6 +219,8 @@ function clauseLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Dec
 
 const failure = (loss: Loss, deaths: number) => {
   const poisoned = deaths >= MAX_DEATHS;
+  const unstaffed = loss.code === 'no_worker';
+  const reason = unstaffed ? ERROR_TABLE.no_worker.message : 'The engine could not do it.';
   return {
     type: 'stage.failed',
     stage: loss.stage,
@@ -217,7 +228,7 @@ const failure = (loss: Loss, deaths: number) => {
     attempt: loss.attempt,
     ...(loss.stage === 'speak' ? { clause: loss.clause } : {}),
     code: poisoned ? 'poisoned_input' : loss.code,
-    message: poisoned ? 'Given up after several workers failed on it.' : 'The engine could not do it.',
-    retryable: !poisoned && loss.retryable,
+    message: poisoned ? 'Given up after several workers failed on it.' : reason,
+    retryable: !poisoned && (loss.retryable || unstaffed),
   } as const;
 };

@@ -13,8 +13,8 @@ import type { OwnerRegistry } from '../../owner-registry.ts';
 import type { Socket, SocketHandler } from '../../socket.ts';
 import { NativeLink } from './native-link.ts';
 
-/** Messages that may come before the session is ready. */
-const MAX_EARLY_MESSAGES = 64;
+/** Messages that may wait for the one before them, or for the session to be ready. */
+const MAX_WAITING_MESSAGES = 256;
 /** JSON messages a second, sustained and at once. */
 const MESSAGES_PER_SECOND = 50;
 const MESSAGE_BURST = 200;
@@ -42,7 +42,7 @@ export class NativeConnection implements SocketHandler {
   #closed = false;
   /** Messages are handled one after the other. */
   #chain: Promise<void> = Promise.resolve();
-  #early = 0;
+  #waiting = 0;
   #allowance = MESSAGE_BURST;
   #allowanceAtMs: number;
 
@@ -57,6 +57,7 @@ export class NativeConnection implements SocketHandler {
   }
 
   text(message: string): void {
+    if (this.#closed) return;
     if (!this.#allowed()) return this.#complain(new VoiceError('rate_limited', undefined, { retryAfterMs: 1_000 }));
     let decoded: ClientMessage;
     try {
@@ -65,12 +66,18 @@ export class NativeConnection implements SocketHandler {
       return this.#greeted ? this.#complain(error) : this.#fail(error);
     }
     if (!this.#greeted) return this.#greet(decoded);
-    if (!this.#owner) this.#early += 1;
-    if (this.#early > MAX_EARLY_MESSAGES) return this.#fail(new VoiceError('rate_limited'));
-    this.#chain = this.#chain.then(() => this.#handle(decoded)).catch((error: unknown) => this.#complain(error));
+    if (this.#waiting >= MAX_WAITING_MESSAGES) return this.#fail(new VoiceError('rate_limited'));
+    this.#waiting += 1;
+    this.#chain = this.#chain
+      .then(() => this.#handle(decoded))
+      .catch((error: unknown) => this.#complain(error))
+      .finally(() => {
+        this.#waiting -= 1;
+      });
   }
 
   binary(message: Uint8Array): void {
+    if (this.#closed) return;
     if (!this.#owner) {
       const why = this.#greeted ? 'Audio may follow session.ready only.' : 'The first message must open a session.';
       return this.#fail(new VoiceError('bad_message', why, { public: true }));
@@ -160,6 +167,8 @@ export class NativeConnection implements SocketHandler {
   /** Tells the client and ends the connection. */
   #fail(reason: unknown): void {
     if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelHello();
     this.#link.close(this.#note(reason));
   }
 
