@@ -403,7 +403,7 @@ export class VoiceSession {
     this.#uplink.release(answer.ackedSample);
     const lostSamples = Math.max(0, this.#uplink.firstSample - answer.inputSample);
     this.#lostSamples += lostSamples;
-    // A stop that was missed shows in the generation; what was said about the volume is said again if it still holds.
+    // A stop that was missed shows in the generation. A `duck` ends with its connection.
     this.#stop(answer.generation);
     this.#setDucked(false);
     if (answer.snapshot) this.#lastEvent = answer.snapshot.lastEvent;
