@@ -1,13 +1,13 @@
 import { type ServerEvent, type SessionReady, VoiceError } from '@parley/protocol';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { connect } from './connect.ts';
 import {
   answerReady,
   READY,
   type ScriptedConnection,
   type ScriptedGateway,
   startScriptedGateway,
-} from './testing/scripted-gateway.ts';
+} from '@parley/testkit';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { connect } from './connect.ts';
 import type { Resumed, SessionState, VoiceSession } from './voice-session.ts';
 
 const gateways: ScriptedGateway[] = [];

@@ -1,4 +1,5 @@
 export { startRedis, type TestRedis } from './redis.ts';
+export { answerReady, READY, ScriptedConnection, ScriptedGateway, startScriptedGateway } from './scripted-gateway.ts';
 export {
   type LlmBehaviour,
   type LlmRequest,
