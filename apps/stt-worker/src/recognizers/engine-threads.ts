@@ -130,7 +130,9 @@ class EngineThread {
     this.#loaded.promise.catch(() => undefined);
     worker.on('message', (message: FromThread) => this.#receive(message));
     worker.on('error', (cause) => this.fail(new VoiceError('engine_failed', `${name} crashed`, { cause })));
-    worker.on('messageerror', (cause) => this.fail(new VoiceError('engine_failed', `${name} sent nonsense`, { cause })));
+    worker.on('messageerror', (cause) =>
+      this.fail(new VoiceError('engine_failed', `${name} sent nonsense`, { cause })),
+    );
     worker.on('exit', (code) => this.fail(new VoiceError('engine_failed', `${name} ended with code ${code}`)));
   }
 

@@ -108,7 +108,8 @@ export class PocketSphinx {
     const config = native.cmd_ln_parse_r(null, native.ps_args(), texts.length, table, 1);
     const decoder = config === null ? null : native.ps_init(config);
     if (config !== null) native.cmd_ln_free_r(config);
-    if (decoder === null) throw new VoiceError('engine_missing', `no PocketSphinx model can be loaded from ${modelDir}`);
+    if (decoder === null)
+      throw new VoiceError('engine_missing', `no PocketSphinx model can be loaded from ${modelDir}`);
     return new Decoder(koffi, native, decoder);
   }
 }

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { concatInt16 } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
-import { plainText } from './plain-text.ts';
+import { plainText } from '../plain-text.ts';
 import { type Decoder, PocketSphinx } from './pocketsphinx-native.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 

@@ -26,14 +26,18 @@ export function detectSherpaModel(modelDir: string): SherpaModel {
     const file = matches.find((name) => name.includes('int8')) ?? matches[0];
     return file && join(modelDir, file);
   };
-  if (!files.includes('tokens.txt')) throw new VoiceError('engine_missing', `${join(modelDir, 'tokens.txt')} is missing`);
+  if (!files.includes('tokens.txt'))
+    throw new VoiceError('engine_missing', `${join(modelDir, 'tokens.txt')} is missing`);
   const tokens = join(modelDir, 'tokens.txt');
   const [encoder, decoder, joiner] = ['encoder', 'decoder', 'joiner'].map(find);
   if (encoder && decoder && joiner) return { tokens, transducer: { encoder, decoder, joiner } };
   if (encoder && decoder) return { tokens, paraformer: { encoder, decoder } };
   const model = find('model') ?? find('ctc');
   if (model === undefined) {
-    throw new VoiceError('engine_missing', `${modelDir} holds no streaming model that is known (no .onnx files of one)`);
+    throw new VoiceError(
+      'engine_missing',
+      `${modelDir} holds no streaming model that is known (no .onnx files of one)`,
+    );
   }
   // Both kinds come as one file; only the zipformers say in their name what they are.
   const isZipformer = /zipformer/i.test(modelDir) || /zipformer/i.test(model);

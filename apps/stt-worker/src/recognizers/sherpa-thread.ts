@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { int16ToFloat32, msToSamples, SPEECH_SAMPLE_RATE_HZ } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
 import type { OnlineRecognizer, OnlineStream } from 'sherpa-onnx-node';
-import { plainText } from './plain-text.ts';
+import { plainText } from '../plain-text.ts';
 import type { SherpaModel } from './sherpa-model.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 

@@ -1,0 +1,311 @@
+import {
+  DEFAULT_VOICE_ACTIVITY,
+  isSpeaking,
+  msToSamples,
+  SILENCE,
+  SPEECH_SAMPLE_RATE_HZ,
+  stepVoiceActivity,
+  type VoiceActivity,
+  type VoiceActivitySettings,
+} from '@parley/audio';
+import type { HearingState } from '@parley/protocol';
+import { staticSilence } from './endpointing.ts';
+
+const samplesOf = (ms: number): number => msToSamples(ms, SPEECH_SAMPLE_RATE_HZ);
+
+/** Audio before the onset that belongs to a segment: the weak beginning of the first word. */
+const PRE_ROLL_SAMPLES = samplesOf(320);
+/** How far the cursor may fall behind while nothing is said. */
+const SILENT_MOVE_SAMPLES = samplesOf(900) + PRE_ROLL_SAMPLES;
+/** In speech without a pause a place to cut is looked for from here on, and the best so far taken here. */
+const CUT_FROM_SAMPLES = samplesOf(4_000);
+const CUT_BY_SAMPLES = samplesOf(5_000);
+/** Silence inside such speech that is worth cutting at without looking further. */
+const CLEAR_DIP_SAMPLES = samplesOf(64);
+
+export interface HearingSettings {
+  /** Silence that ends a turn. */
+  readonly silenceMs: number;
+  /** Speech that confirms an interruption. */
+  readonly confirmMs: number;
+  /** Silence at which a stretch of speech is settled. */
+  readonly pauseMs: number;
+  readonly onProbability: number;
+  readonly offProbability: number;
+}
+
+/** One frame of audio and how likely it is speech. */
+export interface HeardFrame {
+  readonly startSample: number;
+  readonly samples: number;
+  readonly probability: number;
+  /** Called only where a quiet place is looked for. */
+  levelDbfs(): number;
+}
+
+/** The hearing state without its text, which comes from the recogniser, later. */
+export type HeardState = Omit<HearingState, 'text'>;
+
+/** What has to be done, in this order, about what was heard. */
+export type HearingAction =
+  /** The recogniser gets the audio from one sample to another. */
+  | { readonly do: 'feed'; readonly fromSample: number; readonly toSample: number }
+  | { readonly do: 'started'; readonly sample: number; readonly hearing: HeardState }
+  | { readonly do: 'confirmed'; readonly samples: number; readonly hearing: HeardState }
+  | { readonly do: 'stopped'; readonly sample: number; readonly hearing: HeardState }
+  /** The segment ends; the cursor moves to its end once its text is there. */
+  | { readonly do: 'settle'; readonly fromSample: number; readonly cursor: number; readonly hearing: HeardState }
+  /** Nothing was said up to the cursor. */
+  | { readonly do: 'move'; readonly cursor: number; readonly hearing: HeardState }
+  | {
+      readonly do: 'end';
+      readonly utterance: number;
+      readonly sample: number;
+      readonly decidedSample: number;
+      readonly cursor: number;
+      readonly hearing: HeardState;
+    };
+
+/**
+ * What one listener makes of the speech probabilities of one session: a pure machine, without clock or I/O.
+ *
+ * | state    | means                                       | leaves for                                                |
+ * | -------- | ------------------------------------------- | --------------------------------------------------------- |
+ * | quiet    | no utterance is open, nothing is said       | speaking at an onset                                      |
+ * | speaking | a segment is open and fed to the recogniser | pausing at a pause (settled); itself at a cut (settled)   |
+ * | pausing  | an utterance is open, nothing is said       | speaking at an onset; quiet when the turn has ended       |
+ *
+ * Every settled segment and every move in silence is a *cut*: the machine starts anew there, as a successor would that
+ * begins at the cursor with the hearing state. So whoever hears on from a cut decides the same, sample for sample. Frames
+ * are counted from the cut, and the voice activity model starts afresh with it. A cut may lie before what was heard
+ * already: then the position goes back.
+ */
+export class Hearing {
+  #settings: HearingSettings;
+  #hearing: HeardState;
+  #cutSample: number;
+  #position: number;
+  #activity: VoiceActivity = SILENCE;
+  #segment: { readonly startSample: number; fedSample: number } | undefined;
+  #quietest: { readonly sample: number; readonly levelDbfs: number } | undefined;
+  #previousLevelDbfs: number | undefined;
+  #cuts = 0;
+
+  constructor(cursor: number, { text: _, ...hearing }: HearingState, settings: HearingSettings) {
+    this.#settings = settings;
+    this.#hearing = hearing;
+    this.#cutSample = cursor;
+    this.#position = cursor;
+    this.#startAt(cursor);
+  }
+
+  /** Where the present state began; nothing before it is needed any more. */
+  get cutSample(): number {
+    return this.#cutSample;
+  }
+
+  /** How often the state has begun anew: when this has changed, frames are to be scored anew from the position. */
+  get cuts(): number {
+    return this.#cuts;
+  }
+
+  /** First sample of the next frame. */
+  get position(): number {
+    return this.#position;
+  }
+
+  get hearing(): HeardState {
+    return this.#hearing;
+  }
+
+  get isSpeaking(): boolean {
+    return this.#segment !== undefined;
+  }
+
+  update(settings: Partial<HearingSettings>): void {
+    this.#settings = { ...this.#settings, ...settings };
+  }
+
+  /** One frame further; it begins at the position. */
+  step(frame: HeardFrame): HearingAction[] {
+    const actions: HearingAction[] = [];
+    this.#position = frame.startSample + frame.samples;
+    const { state, event } = stepVoiceActivity(this.#activity, frame, this.#voiceActivitySettings());
+    this.#activity = state;
+    if (isSpeaking(state)) {
+      this.#speak(actions);
+      this.#lookForCut(frame, actions);
+    } else if (event?.type === 'offset') {
+      this.#pause(event.speechEndSample, actions);
+    } else if (this.#hearing.speaking && this.#position - this.#hearing.lastSpeechSample >= this.#pauseSamples()) {
+      // Speech that a predecessor heard going on, and that is not there any more: its audio was lost.
+      this.#stop(this.#hearing.lastSpeechSample, actions);
+    }
+    this.#rest(actions);
+    return actions;
+  }
+
+  /** The user says that the turn is over: it ends at `sample`, if there is one. */
+  commit(sample: number): HearingAction[] {
+    const actions: HearingAction[] = [];
+    this.#position = Math.max(this.#position, sample);
+    if (this.#segment) this.#pause(speechEnd(this.#activity) ?? this.#position, actions);
+    else this.#stop(this.#hearing.lastSpeechSample, actions);
+    if (this.#hearing.open) this.#end(this.#position, actions);
+    return actions;
+  }
+
+  /** The audio between two samples is lost: what was said before is settled, and hearing goes on after. */
+  skip(fromSample: number, toSample: number): HearingAction[] {
+    const actions: HearingAction[] = [];
+    this.#position = Math.max(this.#position, fromSample);
+    if (this.#segment) this.#pause(speechEnd(this.#activity) ?? this.#position, actions);
+    this.#startAt(toSample);
+    actions.push({ do: 'move', cursor: toSample, hearing: this.#hearing });
+    this.#rest(actions);
+    return actions;
+  }
+
+  #voiceActivitySettings(): VoiceActivitySettings {
+    const { onProbability, offProbability, pauseMs, silenceMs } = this.#settings;
+    return { ...DEFAULT_VOICE_ACTIVITY, onProbability, offProbability, minSilenceMs: Math.min(pauseMs, silenceMs) };
+  }
+
+  #pauseSamples(): number {
+    return samplesOf(Math.min(this.#settings.pauseMs, this.#settings.silenceMs));
+  }
+
+  /** Speech goes on, or has just been noticed. */
+  #speak(actions: HearingAction[]): void {
+    const activity = this.#activity;
+    if (!isSpeaking(activity) || !('onsetSample' in activity)) return;
+    const { onsetSample, speechEndSample, speechSamples } = activity;
+    if (!this.#segment) {
+      const startSample = Math.max(this.#cutSample, onsetSample - PRE_ROLL_SAMPLES);
+      this.#segment = { startSample, fedSample: startSample };
+    }
+    // What a predecessor has published already is not published again: `speaking` and `confirmed` say so for the speech
+    // that went on, `lastSpeechSample` for a stretch that it heard to its end without settling it.
+    const { speaking, confirmed, lastSpeechSample } = this.#hearing;
+    const isKnown = !speaking && onsetSample < lastSpeechSample;
+    if (!speaking && !isKnown) {
+      this.#hearing = {
+        ...this.#hearing,
+        onsetSample: this.#hearing.open ? this.#hearing.onsetSample : onsetSample,
+        lastSpeechSample: speechEndSample,
+        open: true,
+        speaking: true,
+        confirmed: false,
+      };
+      actions.push({ do: 'started', sample: onsetSample, hearing: this.#hearing });
+    }
+    if (isKnown || confirmed || speechSamples < samplesOf(this.#settings.confirmMs)) return;
+    this.#hearing = { ...this.#hearing, confirmed: true };
+    actions.push({ do: 'confirmed', samples: speechSamples, hearing: this.#hearing });
+  }
+
+  /**
+   * Feeds the segment and, where it has grown long, ends it at the quietest place of the last second. Meanwhile the
+   * recogniser gets no more than what lies before the best place so far.
+   */
+  #lookForCut(frame: HeardFrame, actions: HearingAction[]): void {
+    const segment = this.#segment;
+    if (!segment) return;
+    const lengthSamples = this.#position - segment.startSample;
+    if (lengthSamples <= CUT_FROM_SAMPLES) return this.#feed(this.#position, actions);
+    const activity = this.#activity;
+    if (activity.phase === 'falling' && this.#position - activity.speechEndSample >= CLEAR_DIP_SAMPLES) {
+      const middle = activity.speechEndSample + Math.floor((this.#position - activity.speechEndSample) / 2);
+      return this.#cutSpeech(Math.max(middle, segment.fedSample), actions);
+    }
+    // Between words both frames around the place are quiet; inside a word, mostly only one is.
+    const ownLevelDbfs = frame.levelDbfs();
+    const levelDbfs = Math.max(ownLevelDbfs, this.#previousLevelDbfs ?? ownLevelDbfs);
+    this.#previousLevelDbfs = ownLevelDbfs;
+    if (this.#quietest === undefined || levelDbfs < this.#quietest.levelDbfs) {
+      this.#quietest = { sample: frame.startSample, levelDbfs };
+      this.#feed(this.#quietest.sample, actions);
+    }
+    if (lengthSamples >= CUT_BY_SAMPLES) this.#cutSpeech(this.#quietest.sample, actions);
+  }
+
+  #feed(toSample: number, actions: HearingAction[]): void {
+    const segment = this.#segment;
+    if (!segment || toSample <= segment.fedSample) return;
+    actions.push({ do: 'feed', fromSample: segment.fedSample, toSample });
+    segment.fedSample = toSample;
+  }
+
+  #cutSpeech(sample: number, actions: HearingAction[]): void {
+    this.#hearing = { ...this.#hearing, lastSpeechSample: sample };
+    this.#settle(sample, actions);
+  }
+
+  #pause(speechEndSample: number, actions: HearingAction[]): void {
+    this.#stop(speechEndSample, actions);
+    this.#hearing = { ...this.#hearing, lastSpeechSample: Math.max(this.#hearing.lastSpeechSample, speechEndSample) };
+    this.#settle(this.#position, actions);
+  }
+
+  #stop(sample: number, actions: HearingAction[]): void {
+    if (!this.#hearing.speaking) return;
+    this.#hearing = { ...this.#hearing, speaking: false, confirmed: false, lastSpeechSample: sample };
+    actions.push({ do: 'stopped', sample, hearing: this.#hearing });
+  }
+
+  #settle(cursor: number, actions: HearingAction[]): void {
+    const segment = this.#segment;
+    if (segment) {
+      this.#feed(cursor, actions);
+      actions.push({ do: 'settle', fromSample: segment.startSample, cursor, hearing: this.#hearing });
+    }
+    this.#startAt(cursor);
+  }
+
+  /** In silence: the turn may be over, or the cursor may have fallen too far behind. */
+  #rest(actions: HearingAction[]): void {
+    if (this.#activity.phase !== 'silence' || this.#segment) return;
+    const position = this.#position;
+    const { open, speaking, lastSpeechSample } = this.#hearing;
+    const isOver = staticSilence(this.#settings.silenceMs);
+    if (open && !speaking && isOver({ lastSpeechSample, position })) return this.#end(this.#beforePreRoll(), actions);
+    if (position - this.#cutSample < SILENT_MOVE_SAMPLES) return;
+    const cursor = this.#beforePreRoll();
+    this.#startAt(cursor);
+    actions.push({ do: 'move', cursor, hearing: this.#hearing });
+  }
+
+  /** The latest place from which a successor would still hear the beginning of a word that starts now. */
+  #beforePreRoll(): number {
+    return Math.max(this.#cutSample, this.#position - PRE_ROLL_SAMPLES);
+  }
+
+  #end(cursor: number, actions: HearingAction[]): void {
+    const { utterance, lastSpeechSample } = this.#hearing;
+    const decidedSample = this.#position;
+    this.#hearing = { ...this.#hearing, open: false, utterance: utterance + 1, speaking: false, confirmed: false };
+    this.#startAt(cursor);
+    const hearing = this.#hearing;
+    actions.push({ do: 'end', utterance, sample: lastSpeechSample, decidedSample, cursor, hearing });
+  }
+
+  /** As a successor begins: what is not in the hearing state is forgotten. */
+  #startAt(cursor: number): void {
+    const { speaking, lastSpeechSample } = this.#hearing;
+    this.#cutSample = cursor;
+    this.#position = cursor;
+    this.#cuts += 1;
+    this.#quietest = undefined;
+    this.#previousLevelDbfs = undefined;
+    // A cut in the middle of speech; had the speech begun after the cursor, its end would lie after it.
+    const goesOn = speaking && lastSpeechSample <= cursor;
+    this.#activity = goesOn
+      ? { phase: 'speech', onsetSample: cursor, speechEndSample: cursor, speechSamples: 0 }
+      : SILENCE;
+    this.#segment = goesOn ? { startSample: cursor, fedSample: cursor } : undefined;
+  }
+}
+
+function speechEnd(activity: VoiceActivity): number | undefined {
+  return activity.phase === 'silence' ? undefined : activity.speechEndSample;
+}

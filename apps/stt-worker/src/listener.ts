@@ -1,0 +1,449 @@
+import { bytesToInt16, EnergyGate, msToSamples, rmsDbfs, SPEECH_SAMPLE_RATE_HZ, samplesToMs } from '@parley/audio';
+import { VAD_FRAME_SAMPLES, type VadFrame, type VadState } from '@parley/audio/vad';
+import type { AudioFrame, Bus, Lease, LogSubscription } from '@parley/bus';
+import { compareEventIds, type NewEvent, type SessionEvent, type SessionId, VoiceError } from '@parley/protocol';
+import { type Clock, type Logger, startSpan, type TraceSpan } from '@parley/runtime';
+import { AudioRing } from './audio-ring.ts';
+import { type HeardState, Hearing, type HearingAction, type HearingSettings } from './hearing.ts';
+import { type LeaseEnd, LeaseWriter } from './lease-writer.ts';
+import type { SttMetrics } from './metrics.ts';
+import { joinTexts } from './plain-text.ts';
+import type { RecognitionStream } from './recognizer.ts';
+import type { VoiceDetector } from './voice-detector.ts';
+
+const samplesOf = (ms: number): number => msToSamples(ms, SPEECH_SAMPLE_RATE_HZ);
+
+/** Audio that is held here; the rest waits in Redis. Reading goes on when half of it has been heard. */
+const MAX_HELD_SAMPLES = samplesOf(20_000);
+/** Hearing waits for a recogniser or a log that is further behind than this. */
+const MAX_BACKLOG_MS = 4_000;
+const MAX_WAITING_WRITES = 64;
+/** A gap up to this is heard as silence, a longer one is jumped over. */
+const MAX_FILLED_GAP_SAMPLES = samplesOf(6_000);
+/** The log is never longer. */
+const MAX_LOG_EVENTS = 10_000;
+const PARTIAL_INTERVAL_MS = 100;
+
+export type ListenerEnd = LeaseEnd | 'failed' | 'left';
+
+export interface ListenerOptions {
+  readonly bus: Bus;
+  readonly session: SessionId;
+  readonly lease: Lease;
+  readonly stream: RecognitionStream;
+  readonly detector: VoiceDetector;
+  readonly hearing: Omit<HearingSettings, 'silenceMs' | 'confirmMs'>;
+  /** Frames below this are silence without asking the detector. */
+  readonly gateDbfs: number;
+  readonly settleTimeoutMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: SttMetrics;
+  /** Leave the session's audio in Redis for a while; go on from a sample later. */
+  pauseReading(): void;
+  resumeReading(fromSample: number): void;
+  /** There may be frames to score. */
+  wake(): void;
+  onEnd(reason: ListenerEnd): void;
+}
+
+interface Frame {
+  readonly startSample: number;
+  readonly pcm: Int16Array;
+  /** The gate says that there is nothing to score. */
+  readonly isSilent: boolean;
+}
+
+/**
+ * Hears one leased session: audio in, events out, the cursor moved at pauses. Audio handling never waits for Redis or
+ * for the recogniser; what they have not taken yet is bounded, and beyond the bound the audio stays in Redis.
+ */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #hearing: Hearing;
+  readonly #ring: AudioRing;
+  readonly #writer: LeaseWriter;
+  #vadState: VadState;
+  #gate: EnergyGate;
+  /** Frames given out to be scored, and the hearing's `cuts` at that time. */
+  #scoring: { readonly frames: readonly Frame[]; readonly cuts: number } | undefined;
+  /** The frame that the gate was asked about last. */
+  #peeked: Frame | undefined;
+  #isReadingPaused = false;
+  /** The user ended the turn when so much audio had been sent. */
+  #commitSample: number | undefined;
+  #lastPartialMs = Number.NEGATIVE_INFINITY;
+  #lastPartial = '';
+  #failing = false;
+  #span: TraceSpan | undefined;
+  #log: LogSubscription | undefined;
+  #ended: ListenerEnd | undefined;
+
+  constructor(options: ListenerOptions) {
+    const { bus, session, lease, clock, metrics, stream, detector, gateDbfs } = options;
+    const { audioCursor: cursor, hearing, settings, fence } = lease;
+    this.#options = options;
+    this.#hearing = new Hearing(cursor, hearing, {
+      ...options.hearing,
+      silenceMs: settings.silenceMs,
+      confirmMs: settings.confirmMs,
+    });
+    this.#ring = new AudioRing(cursor, MAX_HELD_SAMPLES);
+    this.#vadState = detector.createState();
+    this.#gate = freshGate(gateDbfs);
+    this.#writer = new LeaseWriter({
+      ...{ bus, session, fence, clock, metrics },
+      durable: { cursor, hearing },
+      onLost: (reason) => this.#end(reason),
+      onFailure: (error) => void this.fail(error),
+    });
+    stream.onPartial((text) => this.#partial(text));
+    stream.onFailure((error) => void this.fail(error));
+  }
+
+  get session(): SessionId {
+    return this.#options.session;
+  }
+
+  /** The durable cursor, and the sample up to which audio has been read. */
+  position(): { cursor: number; heard: number } {
+    return { cursor: this.#writer.durable.cursor, heard: this.#ring.endSample };
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /**
+   * Follows what concerns the listener in the session's log, from the lease on. Whoever takes over looks back too: its
+   * predecessor may have left an `input.commit` undone.
+   */
+  async follow(isTakeOver: boolean): Promise<void> {
+    const { bus, session, lease } = this.#options;
+    if (isTakeOver && (await this.#hasOpenCommit())) await this.commit();
+    const log = await bus.log.follow(session, lease.eventCursorAtAcquire, (event) => this.#react(event));
+    if (this.#ended !== undefined) return log.close();
+    this.#log = log;
+  }
+
+  /** Ends the open turn once everything sent up to now has been heard. */
+  async commit(): Promise<void> {
+    const { bus, session } = this.#options;
+    try {
+      this.#commitSample = (await bus.registry.inspect(session))?.inputSample ?? this.#ring.endSample;
+    } catch {
+      this.#commitSample = this.#ring.endSample;
+    }
+    this.#commitWhenHeard();
+  }
+
+  async #hasOpenCommit(): Promise<boolean> {
+    const { bus, session, lease } = this.#options;
+    const events = await bus.log.read(session, '0-0', MAX_LOG_EVENTS);
+    const before = events.filter(({ id }) => compareEventIds(id, lease.eventCursorAtAcquire) <= 0);
+    const last = before.findLast(({ type }) => type === 'input.commit' || type === 'turn.ended');
+    return last?.type === 'input.commit';
+  }
+
+  /** Takes audio as it was read. */
+  receive(frames: readonly AudioFrame[]): void {
+    if (this.#ended !== undefined) return;
+    for (const { startSample, pcm } of frames) {
+      if (this.#isReadingPaused) return;
+      this.#append(startSample, bytesToInt16(pcm));
+    }
+    const backlogSamples = this.#ring.endSample - this.#hearing.position;
+    this.#options.metrics.backlogSeconds.observe(backlogSamples / SPEECH_SAMPLE_RATE_HZ);
+    this.#commitWhenHeard();
+    this.#options.wake();
+  }
+
+  /** Audio waits for the recogniser or for the log; asking again later is up to the caller. */
+  get isHeldUp(): boolean {
+    if (this.#ended !== undefined || !this.#hasFrame(this.#hearing.position)) return false;
+    return this.#options.stream.backlogMs > MAX_BACKLOG_MS || this.#writer.size > MAX_WAITING_WRITES;
+  }
+
+  /**
+   * The next frames that the detector must score, at most `max`, to be followed by `score`. Clear silence is passed over
+   * here and now.
+   */
+  takeFrames(max: number): VadFrame[] {
+    if (this.#scoring !== undefined || this.isHeldUp) return [];
+    const frames: Frame[] = [];
+    let position = this.#hearing.position;
+    while (this.#ended === undefined && frames.length < max && this.#hasFrame(position)) {
+      const frame = this.#frameAt(position);
+      if (frame.isSilent) {
+        // The detector must see a session's frames in order: what it has to score comes first.
+        if (frames.length > 0) break;
+        this.#options.detector.skip({ state: this.#vadState, pcm: frame.pcm });
+        this.#options.metrics.vadFrames.inc({ judge: 'gate' });
+        this.#hear(frame, 0);
+        position = this.#hearing.position;
+      } else {
+        frames.push(frame);
+        position += VAD_FRAME_SAMPLES;
+      }
+    }
+    if (frames.length === 0) return [];
+    this.#scoring = { frames, cuts: this.#hearing.cuts };
+    this.#options.metrics.vadFrames.inc({ judge: 'model' }, frames.length);
+    return frames.map(({ pcm }) => ({ state: this.#vadState, pcm }));
+  }
+
+  /** Takes the probabilities of the frames taken last. */
+  score(probabilities: readonly number[]): void {
+    const scoring = this.#scoring;
+    this.#scoring = undefined;
+    scoring?.frames.forEach((frame, index) => {
+      // After a cut frames are heard again, by a detector that begins there.
+      if (this.#ended === undefined && this.#hearing.cuts === scoring.cuts)
+        this.#hear(frame, probabilities[index] ?? 0);
+    });
+    this.#commitWhenHeard();
+  }
+
+  /** Asks for a successor, and goes on until there is one. */
+  offerLease(): void {
+    const { fence } = this.#options.lease;
+    this.#writer.push((durable) => ({ ...durable, events: [{ type: 'lease.offered', fence }] }));
+  }
+
+  /** Gives the session up with a reason: the owner decides who hears it next. */
+  async fail(reason: unknown): Promise<void> {
+    if (this.#ended !== undefined || this.#failing) return;
+    this.#failing = true;
+    const { logger, metrics } = this.#options;
+    const { code, retryable } = VoiceError.from(reason, 'engine_failed');
+    const { utterance } = this.#hearing.hearing;
+    logger.warn({ err: reason, code, utterance }, 'listening failed');
+    metrics.engineFailures.inc({ code });
+    try {
+      await this.#writer.writeLast({ type: 'work.failed', stage: 'listen', utterance, code, retryable });
+    } catch (err) {
+      logger.warn({ err }, 'the failure could not be reported');
+    }
+    this.#end('failed');
+  }
+
+  /** The session is over. */
+  close(): void {
+    this.#end('closed');
+  }
+
+  /** Stops hearing, without a word to anybody. */
+  leave(): void {
+    this.#end('left');
+  }
+
+  #append(startSample: number, samples: Int16Array): void {
+    const gapSamples = startSample - this.#ring.endSample;
+    if (gapSamples > 0) this.#bridge(gapSamples);
+    const fresh = gapSamples < 0 ? samples.subarray(-gapSamples) : samples;
+    if (this.#ring.append(fresh) === 'added') return;
+    this.#isReadingPaused = true;
+    this.#options.metrics.readingPaused.inc();
+    this.#options.pauseReading();
+  }
+
+  /** A short gap is silence; what follows a long one is not part of what was before. */
+  #bridge(gapSamples: number): void {
+    const { metrics, logger } = this.#options;
+    metrics.gapSeconds.inc(gapSamples / SPEECH_SAMPLE_RATE_HZ);
+    logger.warn({ gapMs: Math.round(samplesToMs(gapSamples, SPEECH_SAMPLE_RATE_HZ)) }, 'audio is missing');
+    const fromSample = this.#ring.endSample;
+    if (gapSamples <= MAX_FILLED_GAP_SAMPLES && this.#ring.append(new Int16Array(gapSamples)) === 'added') return;
+    this.#perform(this.#hearing.skip(fromSample, fromSample + gapSamples));
+    this.#ring.restart(fromSample + gapSamples);
+    this.#startAfresh();
+  }
+
+  #hasFrame(position: number): boolean {
+    return this.#ring.endSample - position >= VAD_FRAME_SAMPLES;
+  }
+
+  /** The gate is asked once about each frame, in order. */
+  #frameAt(position: number): Frame {
+    if (this.#peeked?.startSample === position) return this.#peeked;
+    const pcm = this.#ring.slice(position, position + VAD_FRAME_SAMPLES);
+    this.#peeked = { startSample: position, pcm, isSilent: !this.#gate.passes(pcm) };
+    return this.#peeked;
+  }
+
+  #hear({ startSample, pcm }: Frame, probability: number): void {
+    const { cuts } = this.#hearing;
+    const samples = pcm.length;
+    this.#perform(this.#hearing.step({ startSample, samples, probability, levelDbfs: () => rmsDbfs(pcm) }));
+    if (this.#hearing.cuts !== cuts) this.#startAfresh();
+  }
+
+  /** After a cut: as a successor would begin there. */
+  #startAfresh(): void {
+    this.#vadState = this.#options.detector.createState();
+    this.#gate = freshGate(this.#options.gateDbfs);
+    this.#peeked = undefined;
+    this.#ring.dropBefore(this.#hearing.cutSample);
+    const heldSamples = this.#ring.endSample - this.#ring.startSample;
+    if (!this.#isReadingPaused || heldSamples > MAX_HELD_SAMPLES / 2) return;
+    this.#isReadingPaused = false;
+    this.#options.resumeReading(this.#ring.endSample);
+  }
+
+  #commitWhenHeard(): void {
+    const sample = this.#commitSample;
+    if (sample === undefined || this.#ended !== undefined || this.#scoring !== undefined) return;
+    if (this.#ring.endSample < sample || this.#hearing.position + VAD_FRAME_SAMPLES <= sample) return;
+    this.#commitSample = undefined;
+    this.#perform(this.#hearing.commit(sample));
+    this.#startAfresh();
+  }
+
+  #perform(actions: readonly HearingAction[]): void {
+    for (const action of actions) this.#act(action);
+  }
+
+  #act(action: HearingAction): void {
+    switch (action.do) {
+      case 'feed': {
+        const samples = this.#ring.slice(action.fromSample, action.toSample);
+        this.#options.metrics.speechSeconds.inc(samples.length / SPEECH_SAMPLE_RATE_HZ);
+        return this.#options.stream.accept(samples);
+      }
+      case 'started':
+        return this.#publish({ type: 'speech.started', sample: action.sample }, action.hearing);
+      case 'confirmed':
+        return this.#publish({ type: 'speech.confirmed', samples: action.samples }, action.hearing);
+      case 'stopped':
+        return this.#publish({ type: 'speech.stopped', sample: action.sample }, action.hearing);
+      case 'settle':
+        return this.#settle(action);
+      case 'move':
+        return this.#writer.push(({ hearing: { text } }) => ({
+          events: [],
+          cursor: action.cursor,
+          hearing: { ...action.hearing, text },
+        }));
+      case 'end':
+        return this.#endTurn(action);
+      default:
+        return action satisfies never;
+    }
+  }
+
+  #publish(event: SpeechEvent, hearing: HeardState): void {
+    const { utterance } = hearing;
+    const trace = this.#trace(utterance);
+    this.#writer.push(({ cursor, hearing: { text } }) => ({
+      events: [{ ...event, utterance, trace }],
+      cursor,
+      hearing: { ...hearing, text },
+    }));
+  }
+
+  #settle({ fromSample, cursor, hearing }: Extract<HearingAction, { do: 'settle' }>): void {
+    const { clock, metrics, stream, settleTimeoutMs } = this.#options;
+    const { utterance } = hearing;
+    const trace = this.#trace(utterance);
+    const startMs = clock.nowMs();
+    const text = withinMs(stream.settle(), settleTimeoutMs + 2 * stream.backlogMs, clock);
+    // Its failure is noticed when its turn to be written comes.
+    text.catch(() => undefined);
+    this.#writer.push(async (durable) => {
+      const settled = await text;
+      metrics.settleSeconds.observe((clock.nowMs() - startMs) / 1_000);
+      const event = {
+        type: 'transcript.final',
+        utterance,
+        text: settled,
+        fromSample,
+        toSample: cursor,
+        trace,
+      } as const;
+      const whole = joinTexts(durable.hearing.text, settled);
+      return { events: settled === '' ? [] : [event], cursor, hearing: { ...hearing, text: whole } };
+    });
+  }
+
+  #endTurn({ utterance, sample, decidedSample, cursor, hearing }: Extract<HearingAction, { do: 'end' }>): void {
+    const { clock, metrics } = this.#options;
+    const trace = this.#trace(utterance);
+    const decidedMs = clock.nowMs();
+    this.#writer.push(({ hearing: { text } }) => ({
+      events: [{ type: 'turn.ended', utterance, text, sample, decidedSample, trace }],
+      cursor,
+      hearing: { ...hearing, text: '' },
+    }));
+    this.#writer.push(() => {
+      metrics.turnEndSeconds.observe((clock.nowMs() - decidedMs) / 1_000);
+      return undefined;
+    });
+    this.#span?.end();
+    this.#span = undefined;
+  }
+
+  #partial(text: string): void {
+    const { clock } = this.#options;
+    const nowMs = clock.nowMs();
+    if (text === '' || this.#ended !== undefined || nowMs - this.#lastPartialMs < PARTIAL_INTERVAL_MS) return;
+    this.#lastPartialMs = nowMs;
+    const { utterance } = this.#hearing.hearing;
+    const trace = this.#trace(utterance);
+    this.#writer.pushTransient((durable) => {
+      const whole = joinTexts(durable.hearing.text, text);
+      if (whole === this.#lastPartial) return undefined;
+      this.#lastPartial = whole;
+      return { ...durable, events: [{ type: 'transcript.partial', utterance, text: whole, trace }] };
+    });
+  }
+
+  /** The trace of the open utterance: what its turn's trace begins with. */
+  #trace(utterance: number): string | undefined {
+    this.#span ??= startSpan('utterance', {
+      attributes: { 'parley.session': this.#options.session, 'parley.utterance': utterance },
+    });
+    return this.#span.traceparent;
+  }
+
+  #react(event: SessionEvent): void {
+    switch (event.type) {
+      case 'input.commit':
+        return void this.commit();
+      case 'session.updated': {
+        const { silenceMs, confirmMs } = event.settings;
+        return this.#hearing.update({ silenceMs, confirmMs });
+      }
+      case 'lease.moved':
+        return event.fence === this.#options.lease.fence ? undefined : this.#end('fenced');
+      case 'session.closed':
+        return this.#end('closed');
+      default:
+        return undefined;
+    }
+  }
+
+  #end(reason: ListenerEnd): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.#writer.stop();
+    this.#options.stream.close();
+    this.#span?.end();
+    // It is a local matter by now: a subscription that cannot be ended properly ends with the connection.
+    this.#log?.close().catch(() => undefined);
+    this.#options.onEnd(reason);
+  }
+}
+
+type SpeechEvent = WithoutUtterance<NewEvent<'speech.started' | 'speech.confirmed' | 'speech.stopped'>>;
+type WithoutUtterance<T> = T extends unknown ? Omit<T, 'utterance' | 'trace'> : never;
+
+/** Fixed threshold, no memory but its hold time: what passes depends on the audio since the cut alone. */
+function freshGate(gateDbfs: number): EnergyGate {
+  return new EnergyGate({ absoluteFloorDbfs: gateDbfs, marginDb: 0, riseDbPerSecond: 0, holdMs: 320 });
+}
+
+async function withinMs<T>(promise: Promise<T>, ms: number, clock: Clock): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const cancel = clock.setTimeout(() => late.reject(new VoiceError('engine_timeout')), ms);
+  return Promise.race([promise, late.promise]).finally(cancel);
+}

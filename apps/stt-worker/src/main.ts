@@ -1,0 +1,40 @@
+import { hostname } from 'node:os';
+import { connectBus } from '@parley/bus';
+import { runService } from '@parley/runtime';
+import { chooseEngine, loadRecognizer } from './choose.ts';
+import { sttConfig } from './config.ts';
+import { startEngine } from './engine-status.ts';
+import { runListening } from './listening.ts';
+import { loadVoiceDetector } from './voice-detector.ts';
+
+/** Names in a shared configuration file that other services read. */
+const FOREIGN_NAMES = /^PARLEY_(?!STT_|VAD)/;
+
+await runService(
+  { name: 'stt-worker', config: sttConfig, foreignNames: FOREIGN_NAMES },
+  async ({ config, instance, logger, metrics, closer, signal, clock, health }) => {
+    const process_ = { id: instance, host: hostname(), pid: process.pid };
+    const bus = await connectBus({ url: config.redisUrl, process: process_, logger, metrics, clock });
+    closer.defer('bus', () => bus.close());
+
+    const detector = await loadVoiceDetector(config.vad);
+    closer.defer('voice detector', () => detector.close());
+
+    const choice = chooseEngine(config);
+    const load = async () => {
+      const recognizer = await loadRecognizer(choice, config, (err) => logger.error({ err }, 'engine trouble'));
+      closer.defer('engine', () => recognizer.close());
+      return recognizer;
+    };
+    const engine = startEngine(choice, load, { clock, logger, signal });
+
+    health.setReadiness(async () => {
+      const reasons = [
+        ...(bus.connected ? [] : ['Redis cannot be reached']),
+        ...(engine.status().ready ? [] : ['the engine is not loaded']),
+      ];
+      return { ready: reasons.length === 0, reasons };
+    });
+    await runListening({ bus, logger, metrics, clock, signal, engine, detector, config });
+  },
+);
