@@ -3,7 +3,7 @@ import type { DownlinkAudio, ServerEvent, VoiceError } from '@parley/protocol';
 import type { Turn, TurnSummary } from './turn-book.ts';
 
 /** What was said to the loudspeaker, beside audio. */
-export type VolumeChange =
+type VolumeChange =
   | { readonly type: 'audio.duck' }
   | { readonly type: 'audio.restore' }
   | { readonly type: 'audio.stop'; readonly generation: number };
