@@ -1,4 +1,5 @@
 import { type SessionId, sessionKeys } from '@parley/protocol';
+import { aligned } from './aligned.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 /** One entry of reply audio. */
@@ -12,6 +13,7 @@ export interface OutEntry {
   readonly startSample: number;
   /** The clause ends with this entry. */
   readonly last: boolean;
+  /** PCM16, aligned for an `Int16Array`. */
   readonly pcm: Uint8Array;
 }
 
@@ -57,7 +59,7 @@ function readEntry(entry: string, fields: readonly Buffer[]): OutEntry {
         last = value.toString() === '1';
         break;
       case 'pcm':
-        pcm = value;
+        pcm = aligned(value);
         break;
       default: // of a newer writer
     }

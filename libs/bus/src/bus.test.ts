@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { SessionEvent } from '@parley/protocol';
+import { inspect } from 'node:util';
+import { type SessionEvent, sessionKeys } from '@parley/protocol';
+import { createLogger } from '@parley/runtime';
 import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectTestBus, createSession, granted, metricLines, step } from './bus-fixture.ts';
@@ -167,6 +169,23 @@ describe('while Redis is away', () => {
     expect(await bus.log.read(session, '1-0')).toHaveLength(1);
     await bus.close();
     await own.stop();
+  });
+
+  it('no error carries what people said', async () => {
+    const { bus } = await connectTestBus(redis.url, 'a');
+    const { session } = await createSession(bus);
+    await redis.client.set(sessionKeys(session).events, 'not a stream');
+    const events = [{ type: 'input.text', text: 'my secret' }] as const;
+    const lines: string[] = [];
+    const logger = createLogger({ name: 't', stream: { write: (line) => void lines.push(line) } });
+    await bus.sessions.append({ session, holder: { kind: 'owner', epoch: 1 }, events }).catch((error) => {
+      expect(error).toMatchObject({ code: 'internal' });
+      logger.error({ err: error, cause: error.cause }, 'failed');
+      lines.push(inspect(error, { depth: 9 }));
+    });
+    expect(lines).toHaveLength(2);
+    expect(lines.join()).not.toContain('my secret');
+    await bus.close();
   });
 
   it('it can be closed', async () => {

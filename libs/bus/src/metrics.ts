@@ -3,7 +3,7 @@ import type { Counter, Gauge, Histogram, Metrics } from '@parley/runtime';
 /** The bus's metrics. */
 export interface BusMetrics {
   readonly connected: Gauge<'connection'>;
-  readonly reconnects: Counter<'connection'>;
+  readonly disconnects: Counter<'connection'>;
   readonly refusals: Counter<'script' | 'code'>;
   readonly logSkipped: Counter<'reason'>;
   readonly logHoles: Counter<'cause'>;
@@ -25,7 +25,7 @@ export function declareMetrics(metrics: Metrics): BusMetrics {
       help: '1 while a connection to Redis is usable',
       labelNames: ['connection'],
     }),
-    reconnects: metrics.counter({
+    disconnects: metrics.counter({
       name: 'parley_bus_disconnects_total',
       help: 'Connections to Redis lost',
       labelNames: ['connection'],

@@ -45,7 +45,11 @@ export function createPresence({ commands, clock, logger, metrics }: PresenceCon
       let stopped = false;
       let cancel = (): void => {};
       const beatAndWait = async (): Promise<void> => {
-        await beat(current()).catch((error) => logger.debug({ err: error }, 'heartbeat could not be written'));
+        try {
+          await beat(current());
+        } catch (error) {
+          logger.debug({ err: error }, 'heartbeat could not be written');
+        }
         if (!stopped) cancel = clock.setTimeout(() => void beatAndWait(), BEAT_MS);
       };
       await beatAndWait();

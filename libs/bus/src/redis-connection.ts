@@ -128,7 +128,7 @@ export class RedisConnection {
     const { logger, metrics } = this.#context;
     metrics.connected.set({ connection: this.#name }, ready ? 1 : 0);
     if (!ready && !this.#closed) {
-      metrics.reconnects.inc({ connection: this.#name });
+      metrics.disconnects.inc({ connection: this.#name });
       logger.warn({ connection: this.#name }, 'redis connection lost');
     } else if (ready) {
       logger.info({ connection: this.#name }, 'redis connection ready');
@@ -136,19 +136,25 @@ export class RedisConnection {
     for (const listener of this.#listeners) listener(ready);
   }
 
-  /** A lost node says nothing: only an unanswered question shows it. */
   #watch(): void {
-    const { clock } = this.#context;
-    this.#stopWatch = clock.setTimeout(async () => {
-      const startedMs = clock.nowMs();
-      try {
-        if (this.#ready) await this.redis.ping();
-      } catch {
-        const stalled = clock.nowMs() - startedMs > this.#context.commandTimeoutMs + STALL_MS;
-        if (this.#ready && !stalled) this.#replace();
-      }
-      if (!this.#closed) this.#watch();
-    }, WATCH_INTERVAL_MS);
+    if (this.#closed) return;
+    this.#stopWatch = this.#context.clock.setTimeout(
+      () => void this.#ask().then(() => this.#watch()),
+      WATCH_INTERVAL_MS,
+    );
+  }
+
+  /** A lost node says nothing: only an unanswered question shows it. */
+  async #ask(): Promise<void> {
+    const { clock, commandTimeoutMs } = this.#context;
+    if (!this.#ready) return;
+    const startedMs = clock.nowMs();
+    try {
+      await this.redis.ping();
+    } catch {
+      const stalled = clock.nowMs() - startedMs > commandTimeoutMs + STALL_MS;
+      if (this.#ready && !stalled) this.#replace();
+    }
   }
 }
 
@@ -190,6 +196,8 @@ const PASSING = /^(LOADING|BUSY|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|TRYAG
 /** A reply that says that the command was wrong is `internal`; all else means that Redis cannot serve us now. */
 export function unavailable(error: unknown): VoiceError {
   if (error instanceof VoiceError) return error;
+  // The client adds the command with its arguments, what people said among them: no log may get hold of that.
+  if (error instanceof Error && 'command' in error) delete error.command;
   const isWrongCommand = error instanceof Error && error.name === 'ReplyError' && !PASSING.test(error.message);
   return VoiceError.from(error, isWrongCommand ? 'internal' : 'bus_unavailable');
 }

@@ -154,6 +154,20 @@ describe('a work queue', () => {
     }
   });
 
+  it('loses at most half a second to an idle worker that is frozen', async () => {
+    // Blocked as a worker is, and first in the line for a wake-up of which it makes nothing.
+    const frozen = redis.client.duplicate();
+    const swallowed = frozen.bzpopmin('bull:reply:marker', 10);
+    await expect.poll(() => redis.client.client('LIST')).toContain('cmd=bzpopmin');
+    const { turns } = await take(1);
+    const startedMs = performance.now();
+    await offer(1);
+    await expect.poll(() => turns, { interval: 5 }).toEqual([1]);
+    expect(await swallowed).not.toBeNull();
+    expect(performance.now() - startedMs).toBeLessThan(900);
+    frozen.disconnect();
+  });
+
   it('finishes a job whose handler throws', async () => {
     const { turns } = await take(1, () => Promise.reject(new Error('handler')));
     await offer(1);
