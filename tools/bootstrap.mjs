@@ -25,6 +25,7 @@ const node = join(bin, 'node');
 const COMMANDS = {
   start: { run: (args) => [node, ['tools/start/main.ts', ...args]], needs: neededForStart, ownsSignals: true },
   talk: { run: (args) => [node, [join(root, 'tools/talk/main.ts'), ...args]], needs: () => [], inCallersFolder: true },
+  models: { run: (args) => [node, ['tools/models/main.ts', ...args]], needs: () => [] },
   test: { run: (args) => [join(bin, 'vitest'), ['run', ...args]], needs: () => SYSTEM_PARTS },
   check: { run: (args) => [node, ['tools/check/main.ts', ...args]], needs: () => [] },
 };
