@@ -50,6 +50,8 @@ export type HeardState = Omit<HearingState, 'text'>;
 export type HearingAction =
   /** The recogniser gets the audio from one sample to another. */
   | { readonly do: 'feed'; readonly fromSample: number; readonly toSample: number }
+  /** What the recogniser got since the last settle is nothing. */
+  | { readonly do: 'abandon' }
   | { readonly do: 'started'; readonly sample: number; readonly hearing: HeardState }
   | { readonly do: 'confirmed'; readonly samples: number; readonly hearing: HeardState }
   | { readonly do: 'stopped'; readonly sample: number; readonly hearing: HeardState }
@@ -244,7 +246,10 @@ export class Hearing {
   #pause(speechEndSample: number, actions: HearingAction[]): void {
     this.#stop(speechEndSample, actions);
     this.#hearing = { ...this.#hearing, lastSpeechSample: Math.max(this.#hearing.lastSpeechSample, speechEndSample) };
-    this.#settle(this.#position, actions);
+    if (speechEndSample > this.#cutSample) return this.#settle(this.#position, actions);
+    // Speech was cut, and there was none any more behind the cut: it is silence from there on.
+    actions.push({ do: 'abandon' });
+    this.#startAt(this.#cutSample);
   }
 
   #stop(sample: number, actions: HearingAction[]): void {

@@ -310,6 +310,8 @@ export class Listener {
         this.#options.metrics.speechSeconds.inc(samples.length / SPEECH_SAMPLE_RATE_HZ);
         return this.#options.stream.accept(samples);
       }
+      case 'abandon':
+        return this.#options.stream.abandon();
       case 'started':
         return this.#publish({ type: 'speech.started', sample: action.sample }, action.hearing);
       case 'confirmed':

@@ -1,0 +1,254 @@
+import { type HearingState, INITIAL_HEARING } from '@parley/protocol';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Hearing, type HearingAction, type HearingSettings } from './hearing.ts';
+
+const FRAME = 512;
+const SETTINGS: HearingSettings = {
+  silenceMs: 700,
+  confirmMs: 200,
+  pauseMs: 160,
+  onProbability: 0.5,
+  offProbability: 0.35,
+};
+const ms = (samples: number): number => samples / 16;
+const samples = (milliseconds: number): number => milliseconds * 16;
+
+/** Audio as the machine sees it: probability and level at any sample. */
+interface Scene {
+  readonly lengthSamples: number;
+  probabilityAt(sample: number): number;
+  levelAt(sample: number): number;
+}
+
+/** Alternating silence and speech, by their lengths in ms. */
+function scene(...lengthsMs: readonly number[]): Scene {
+  const spans: { from: number; to: number; isSpeech: boolean }[] = [];
+  let position = 0;
+  lengthsMs.forEach((lengthMs, index) => {
+    spans.push({ from: position, to: position + samples(lengthMs), isSpeech: index % 2 === 1 });
+    position += samples(lengthMs);
+  });
+  const isSpeechAt = (sample: number) => spans.some(({ from, to, isSpeech }) => isSpeech && from <= sample && sample < to);
+  return {
+    lengthSamples: position,
+    probabilityAt: (sample) => (isSpeechAt(sample) ? 0.9 : 0.02),
+    // Louder and softer in the rhythm of syllables.
+    levelAt: (sample) => (isSpeechAt(sample) ? -20 - 10 * Math.abs(Math.sin(sample / 4_700)) : -80),
+  };
+}
+
+interface Written {
+  readonly type: string;
+  readonly detail: string;
+}
+
+interface Durable {
+  readonly cursor: number;
+  readonly hearing: HearingState;
+}
+
+const START: Durable = { cursor: 0, hearing: INITIAL_HEARING };
+
+/** What a listener would write, with each segment's samples as its text; stops after `maxWrites`, as if killed. */
+function listen(from: Durable, { lengthSamples, probabilityAt, levelAt }: Scene, maxWrites = Number.POSITIVE_INFINITY) {
+  const hearing = new Hearing(from.cursor, from.hearing, SETTINGS);
+  const events: Written[] = [];
+  let durable = from;
+  let writes = 0;
+  let fedFrom: number | undefined;
+  let fedTo = 0;
+  const write = (action: HearingAction): void => {
+    if (action.do === 'feed') {
+      if (fedFrom === undefined) fedFrom = action.fromSample;
+      else expect(action.fromSample).toBe(fedTo);
+      fedTo = action.toSample;
+      return;
+    }
+    if (action.do === 'abandon') {
+      fedFrom = undefined;
+      return;
+    }
+    let { text } = durable.hearing;
+    if (action.do === 'settle') {
+      expect([fedFrom, fedTo]).toEqual([action.fromSample, action.cursor]);
+      fedFrom = undefined;
+      text = `${text}[${action.fromSample}-${action.cursor}]`;
+      events.push({ type: 'final', detail: `${action.hearing.utterance} ${action.fromSample}-${action.cursor}` });
+    } else if (action.do === 'end') {
+      events.push({ type: 'end', detail: `${action.utterance} ${text} ${action.sample} ${action.decidedSample}` });
+      text = '';
+    } else if (action.do === 'confirmed') {
+      events.push({ type: action.do, detail: `${action.hearing.utterance} ${action.samples}` });
+    } else if (action.do !== 'move') {
+      events.push({ type: action.do, detail: `${action.hearing.utterance} ${action.sample}` });
+    }
+    expect('cursor' in action ? action.cursor : durable.cursor).toBeGreaterThanOrEqual(durable.cursor);
+    durable = { cursor: 'cursor' in action ? action.cursor : durable.cursor, hearing: { ...action.hearing, text } };
+    writes += 1;
+  };
+  while (hearing.position + FRAME <= lengthSamples) {
+    const startSample = hearing.position;
+    const actions = hearing.step({
+      startSample,
+      samples: FRAME,
+      probability: probabilityAt(startSample + FRAME / 2),
+      levelDbfs: () => levelAt(startSample + FRAME / 2),
+    });
+    for (const action of actions) {
+      if (writes >= maxWrites) return { events, durable, hearing };
+      write(action);
+    }
+  }
+  return { events, durable, hearing };
+}
+
+const typesOf = (events: readonly Written[]) => events.map(({ type }) => type);
+
+describe('what is heard', () => {
+  test.each([
+    ['silence', scene(5_000), []],
+    ['a click', scene(1_000, 32, 2_000), []],
+    ['a cough', scene(1_000, 128, 2_000), ['started', 'stopped', 'final', 'end']],
+    ['a sentence', scene(1_000, 2_000, 1_000), ['started', 'confirmed', 'stopped', 'final', 'end']],
+    ['a hesitation inside a word', scene(1_000, 800, 100, 800, 1_000), ['started', 'confirmed', 'stopped', 'final', 'end']],
+    [
+      'a pause in a sentence',
+      scene(1_000, 800, 400, 800, 1_000),
+      ['started', 'confirmed', 'stopped', 'final', 'started', 'confirmed', 'stopped', 'final', 'end'],
+    ],
+    ['a sentence that goes on', scene(500, 2_000), ['started', 'confirmed']],
+  ])('%s', (_, heard, types) => {
+    expect(typesOf(listen(START, heard).events)).toEqual(types);
+  });
+
+  test('the onset is back-dated to its first sample, and confirmed by the speech since then', () => {
+    const { events } = listen(START, scene(1_024, 2_000, 1_000));
+    expect(events[0]).toEqual({ type: 'started', detail: `1 ${samples(1_024)}` });
+    const confirmedBy = Number(events[1]?.detail.split(' ')[1]);
+    expect(ms(confirmedBy)).toBeGreaterThanOrEqual(SETTINGS.confirmMs);
+    expect(ms(confirmedBy)).toBeLessThan(SETTINGS.confirmMs + 32);
+  });
+
+  test('a turn ends as soon as the silence has lasted, counted from the last speech', () => {
+    const { events, durable } = listen(START, scene(1_024, 2_048, 1_500));
+    const [, , sample, decidedSample] = events.at(-1)?.detail.split(' ').map(Number) ?? [];
+    expect(sample).toBe(samples(3_072));
+    expect(ms((decidedSample ?? 0) - (sample ?? 0))).toBe(704);
+    expect(durable.hearing).toMatchObject({ open: false, utterance: 2, text: '', speaking: false });
+    expect(durable.cursor).toBeGreaterThanOrEqual(samples(3_072));
+  });
+
+  test('two utterances are told apart', () => {
+    const { events } = listen(START, scene(500, 1_000, 900, 1_000, 900));
+    expect(events.map(({ detail }) => detail.split(' ')[0])).toEqual(['1', '1', '1', '1', '1', '2', '2', '2', '2', '2']);
+  });
+
+  test('in silence the cursor follows at least once a second, the pre-roll behind', () => {
+    let hearing = new Hearing(0, INITIAL_HEARING, SETTINGS);
+    let cursor = 0;
+    for (let heard = 0; heard < samples(10_000); heard = hearing.position) {
+      for (const action of hearing.step({ startSample: heard, samples: FRAME, probability: 0, levelDbfs: () => -90 })) {
+        expect(action.do).toBe('move');
+        if (action.do !== 'move') continue;
+        expect(ms(heard + FRAME - action.cursor)).toBe(320);
+        expect(ms(action.cursor - cursor)).toBeLessThanOrEqual(1_000);
+        cursor = action.cursor;
+      }
+      if (cursor > samples(9_000)) break;
+    }
+    hearing = new Hearing(cursor, INITIAL_HEARING, SETTINGS);
+    expect(hearing.position).toBe(cursor);
+  });
+
+  test('long speech is settled at least every five seconds, at a quiet place', () => {
+    const heard = scene(500, 17_000, 1_000);
+    const { events } = listen(START, heard);
+    const finals = events.filter(({ type }) => type === 'final').map(({ detail }) => detail.split(' ')[1] ?? '');
+    const cuts = finals.map((range) => Number(range.split('-')[1]));
+    expect(cuts.length).toBeGreaterThanOrEqual(4);
+    finals.reduce((previous, range) => {
+      const [from = 0, to = 0] = range.split('-').map(Number);
+      if (previous > 0) expect(from).toBe(previous);
+      expect(ms(to - from)).toBeLessThanOrEqual(5_200);
+      return to;
+    }, 0);
+    for (const cut of cuts.slice(0, -1)) expect(heard.levelAt(cut)).toBeLessThan(-27);
+    expect(typesOf(events).filter((type) => type === 'started')).toHaveLength(1);
+    expect(events.at(-1)?.detail).toContain(finals.map((range) => `[${range}]`).join(''));
+  });
+
+  test('a dip in long speech is taken at once', () => {
+    const { events } = listen(START, scene(500, 4_400, 96, 3_000, 1_000));
+    const [first] = events.filter(({ type }) => type === 'final');
+    const cut = Number(first?.detail.split('-')[1]);
+    expect(ms(cut)).toBeGreaterThan(4_850);
+    expect(ms(cut)).toBeLessThan(5_000);
+  });
+
+  test('a commit ends the turn at once, whether speech goes on or pauses', () => {
+    for (const heard of [scene(500, 1_500), scene(500, 1_500, 300)]) {
+      const { hearing, durable } = listen(START, heard);
+      const position = hearing.position;
+      const actions = hearing.commit(position);
+      expect(actions.at(-1)).toMatchObject({ do: 'end', utterance: 1, decidedSample: position, cursor: position });
+      expect(durable.hearing.open).toBe(true);
+      expect(hearing.hearing).toMatchObject({ open: false, utterance: 2 });
+    }
+  });
+
+  test('a commit without anything said is nothing', () => {
+    const { hearing } = listen(START, scene(1_000));
+    expect(hearing.commit(hearing.position)).toEqual([]);
+  });
+
+  test('lost audio settles what was said before, and a turn does not wait for it', () => {
+    const { hearing } = listen(START, scene(500, 1_500));
+    const end = hearing.position;
+    const actions = hearing.skip(end, end + samples(10_000));
+    expect(actions.map((action) => action.do)).toEqual(['stopped', 'settle', 'move', 'end']);
+    expect(hearing.position).toBe(end + samples(10_000));
+  });
+
+  test('a change of the silence counts from then on', () => {
+    const { hearing } = listen(START, scene(500, 1_500, 300));
+    hearing.update({ silenceMs: 400 });
+    const steps = [0, 1, 2, 3].flatMap(() =>
+      hearing.step({ startSample: hearing.position, samples: FRAME, probability: 0, levelDbfs: () => -90 }),
+    );
+    expect(steps.map((action) => action.do)).toContain('end');
+  });
+});
+
+describe('a successor', () => {
+  const scenes = fc
+    .array(fc.tuple(fc.integer({ min: 20, max: 1_600 }), fc.integer({ min: 20, max: 7_000 })), {
+      minLength: 1,
+      maxLength: 6,
+    })
+    .map((pairs) => scene(...pairs.flat(), 2_000));
+
+  test('that begins at the cursor, after any write, carries on with nothing lost and nothing repeated', () => {
+    fc.assert(
+      fc.property(scenes, fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 4 }), (heard, lives) => {
+        const undisturbed = listen(START, heard).events;
+        let durable = START;
+        const events: Written[] = [];
+        for (const writes of [...lives, Number.POSITIVE_INFINITY]) {
+          const life = listen(durable, heard, writes);
+          events.push(...life.events);
+          durable = life.durable;
+        }
+        expect(events).toEqual(undisturbed);
+      }),
+      { numRuns: 200 },
+    );
+  }, 60_000);
+
+  test('whose audio no longer holds the speech that was announced still ends it', () => {
+    const { durable } = listen(START, scene(500, 1_500));
+    expect(durable.hearing.speaking).toBe(true);
+    const { events } = listen({ ...durable }, scene(4_000));
+    expect(typesOf(events)).toEqual(['stopped', 'end']);
+  });
+});
