@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import { type Machine, PHASES, RATE_HZ } from './machine-fixture.ts';
+
+const NOTHING_STOPPED = { events: [], history: [], effects: [], commands: [] };
+
+describe('an interruption while the reply is being thought of', () => {
+  it('by confirmed speech cancels the reply unheard and re-opens the turn', () => {
+    const machine = PHASES.thinking();
+    const { generation } = machine.state;
+    expect(machine.startSpeech(2).effects).toEqual([{ kind: 'duck' }]);
+    const decided = machine.confirmSpeech(2);
+    expect(decided.events).toMatchObject([{ type: 'reply.cancelled', turn: 1, attempt: 0, reason: 'speech' }]);
+    expect(decided.history).toEqual([]);
+    expect(decided.work.cancel).toEqual([{ turn: 1, attempt: 0 }]);
+    expect(decided.effects).toMatchObject([
+      { kind: 'stop', generation: generation + 1, reply: { turn: 1, attempt: 0 } },
+      {
+        kind: 'cancel',
+        reply: { turn: 1, attempt: 0 },
+        work: [
+          { ref: { stage: 'reply', turn: 1, attempt: 0 }, try: 1 },
+          { ref: { stage: 'speak', turn: 1, attempt: 0, clause: 0 }, try: 1 },
+        ],
+      },
+    ]);
+    expect(machine.state.generation).toBe(generation + 1);
+    expect(machine.state.reopened).toMatchObject({ turn: 1, text: 'what is the weather', historyIndex: 0 });
+  });
+
+  it('by speech that goes on answers all of it as the next attempt at the same turn', () => {
+    const machine = PHASES.thinking();
+    machine.startSpeech(2);
+    machine.confirmSpeech(2);
+    const decided = machine.endTurn(2, 'in Rome');
+    const message = { role: 'user', turn: 1, text: 'what is the weather in Rome' };
+    expect(decided.history).toEqual([{ set: 0, message }]);
+    expect(decided.work.create).toMatchObject([{ ref: { stage: 'reply', turn: 1, attempt: 1 } }]);
+    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 1, text: message.text });
+    expect(machine.state).toMatchObject({ turn: 1, historyLength: 1, reopened: null });
+  });
+
+  it('by words too short to be confirmed counts all the same', () => {
+    const machine = PHASES.thinking();
+    machine.startSpeech(2);
+    const decided = machine.endTurn(2, 'please');
+    expect(decided.events.map(({ type }) => type)).toEqual(['reply.cancelled', 'reply.started']);
+    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 1, text: 'what is the weather please' });
+  });
+
+  it('by speech without words is taken back: the same text is answered anew', () => {
+    const machine = PHASES.thinking();
+    machine.startSpeech(2);
+    machine.confirmSpeech(2);
+    const decided = machine.endTurn(2, ' ');
+    expect(decided.history).toEqual([]);
+    expect(decided.events).toMatchObject([{ type: 'reply.started', turn: 1, attempt: 1 }]);
+    expect(machine.state.utterance).toBeNull();
+  });
+
+  it('by unconfirmed speech without words only ducks and restores', () => {
+    const machine = PHASES.thinking();
+    const { reply, generation } = machine.state;
+    machine.startSpeech(2);
+    expect(machine.stopSpeech(2).effects).toEqual([{ kind: 'restore' }]);
+    expect(machine.endTurn(2, '').effects).toEqual([{ kind: 'restore' }]);
+    expect(machine.state).toMatchObject({ reply, generation, utterance: null });
+  });
+
+  it('by text begins a turn of its own', () => {
+    const machine = PHASES.thinking();
+    const decided = machine.fold({ type: 'input.text', text: 'never mind' });
+    expect(decided.events).toMatchObject([
+      { type: 'reply.cancelled', turn: 1, attempt: 0, reason: 'text' },
+      { type: 'reply.started', turn: 2, attempt: 0 },
+    ]);
+    expect(decided.history).toEqual([{ push: { role: 'user', turn: 2, text: 'never mind' } }]);
+    expect(machine.state).toMatchObject({ historyLength: 2, userIndex: 1, reopened: null });
+  });
+
+  it('by the client does not re-open the turn', () => {
+    const machine = PHASES.thinking();
+    machine.fold({ type: 'input.interrupt' });
+    expect(machine.state.reopened).toBeNull();
+    machine.say(2, 'hello');
+    expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0, text: 'hello' });
+  });
+
+  it('again and again merges every part into one turn', () => {
+    const machine = PHASES.thinking();
+    machine.say(2, 'in Rome');
+    machine.say(3, 'next week');
+    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 2, text: 'what is the weather in Rome next week' });
+    expect(machine.state.historyLength).toBe(1);
+  });
+});
+
+describe('an interruption while the reply is being heard', () => {
+  it('by confirmed speech cuts the reply at the last word heard', () => {
+    const machine = PHASES.speaking();
+    machine.startSpeech(2);
+    const decided = machine.confirmSpeech(2);
+    const heard = 'The weather';
+    expect(decided.events).toMatchObject([{ type: 'reply.truncated', turn: 1, attempt: 0, heard, samples: RATE_HZ }]);
+    const message = { role: 'assistant', turn: 1, attempt: 0, text: heard, truncated: true };
+    expect(decided.history).toEqual([{ push: message }]);
+    expect(machine.state).toMatchObject({ reply: null, reopened: null, historyLength: 2 });
+    machine.endTurn(2, 'and tomorrow');
+    expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0, text: 'and tomorrow' });
+  });
+
+  it('counts as unheard before the end of the first word', () => {
+    const machine = PHASES.thinking();
+    machine.audio(0, 0, RATE_HZ);
+    machine.play(100);
+    expect(machine.phase).toBe('speaking');
+    machine.startSpeech(2);
+    expect(machine.confirmSpeech(2).events).toMatchObject([{ type: 'reply.cancelled', reason: 'speech' }]);
+    machine.endTurn(2, 'today');
+    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 1, text: 'what is the weather today' });
+  });
+
+  it('at the last sample but one still cuts', () => {
+    const machine = PHASES.speaking();
+    machine.speak(1, RATE_HZ);
+    machine.doneReplying();
+    machine.play(3 * RATE_HZ - 1);
+    machine.startSpeech(2);
+    const { history } = machine.confirmSpeech(2);
+    expect(history).toMatchObject([
+      { push: { text: 'The weather is fine today. It will rain tomorrow', truncated: true } },
+    ]);
+  });
+
+  it('at the last sample comes too late', () => {
+    const machine = PHASES.speaking();
+    machine.speak(1, RATE_HZ);
+    machine.doneReplying();
+    const whole = { push: { text: 'The weather is fine today. It will rain tomorrow.' } };
+    expect(machine.play(3 * RATE_HZ).history).toMatchObject([whole]);
+    machine.startSpeech(2);
+    expect(machine.confirmSpeech(2)).toMatchObject(NOTHING_STOPPED);
+    expect(machine.state.historyLength).toBe(2);
+  });
+
+  it('without words does not bring back what was cut', () => {
+    const machine = PHASES.speaking();
+    machine.startSpeech(2);
+    machine.confirmSpeech(2);
+    expect(machine.endTurn(2, '')).toMatchObject({ events: [], commands: [] });
+    expect(machine.phase).toBe('idle');
+  });
+
+  it('by text cuts it and begins the next turn', () => {
+    const machine = PHASES.speaking();
+    const decided = machine.fold({ type: 'input.text', text: 'stop it' });
+    expect(decided.events.map(({ type }) => type)).toEqual(['reply.truncated', 'reply.started']);
+    expect(decided.history).toMatchObject([{ push: { role: 'assistant' } }, { push: { role: 'user', turn: 2 } }]);
+    expect(machine.state).toMatchObject({ historyLength: 3, userIndex: 2 });
+  });
+});
+
+describe('a second interruption', () => {
+  const TWICE: readonly [string, (machine: Machine) => void][] = [
+    ['confirmed speech', (machine) => void machine.confirmSpeech(2)],
+    ['the client', (machine) => void machine.fold({ type: 'input.interrupt' })],
+  ];
+
+  it.each(TWICE)('by %s changes nothing', (_by, interrupt) => {
+    for (const at of ['thinking', 'speaking'] as const) {
+      const machine = PHASES[at]();
+      machine.startSpeech(2);
+      interrupt(machine);
+      const { generation, historyLength } = machine.state;
+      const before = machine.steps.length;
+      interrupt(machine);
+      expect(machine.steps[before]).toMatchObject(NOTHING_STOPPED);
+      expect(machine.state).toMatchObject({ generation, historyLength, reply: null });
+    }
+  });
+
+  it('finds nothing to stop where there is no reply', () => {
+    const machine = PHASES.idle();
+    expect(machine.fold({ type: 'input.interrupt' })).toMatchObject(NOTHING_STOPPED);
+    expect(machine.state.generation).toBe(0);
+  });
+});
+
+describe('after an interruption', () => {
+  it('what workers still publish of the old reply is passed over', () => {
+    const machine = PHASES.speaking();
+    machine.fold({ type: 'input.interrupt' });
+    const before = { ...machine.state };
+    const old = { turn: 1, attempt: 0 };
+    for (const event of [
+      { type: 'reply.clause', ...old, clause: 2, text: 'More.' },
+      { type: 'reply.done', ...old, text: '', clauses: 3, finish: 'stop' },
+      { type: 'audio.chunk', ...old, clause: 1, startSample: RATE_HZ, samples: 960 },
+      { type: 'audio.done', ...old, clause: 1, samples: 2 * RATE_HZ },
+      { type: 'playback', ...old, samples: 3 * RATE_HZ },
+      { type: 'holder.lost', stage: 'speak', holder: 'speak.1.0.1', try: 1, reason: 'silent' },
+      { type: 'work.failed', stage: 'reply', ...old, code: 'engine_failed', retryable: true, try: 1 },
+    ] as const) {
+      expect(machine.fold(event)).toMatchObject({ ...NOTHING_STOPPED, work: { create: [], raiseTry: [] } });
+    }
+    expect({ ...machine.state, lastEvent: before.lastEvent }).toEqual(before);
+  });
+});
