@@ -100,9 +100,8 @@ export class User {
   ): Promise<EventOf<T>> {
     const find = () =>
       this.events.find((event): event is EventOf<T> => event.type === type && which(event as EventOf<T>));
-    const seen = () => this.events.map((event) => event.type).join(' ');
     await waitUntil(() => find() !== undefined, timeoutMs).catch(() => {
-      throw new Error(`no ${type} came; there were: ${seen()}; errors: ${this.errors.join(' ')}`);
+      throw new Error(`no ${type} came; ${this.#story()}`);
     });
     const found = find();
     if (!found) throw new Error('unreachable');
@@ -122,7 +121,12 @@ export class User {
   async answered(turn: number, timeoutMs = 60_000): Promise<{ reply: Reply; text: string; pcm: Int16Array }> {
     const done = await this.event('reply.done', (event) => event.turn === turn, timeoutMs);
     const key = `${turn}.${done.attempt}`;
-    await waitUntil(() => this.#ended.get(key) === 'complete', timeoutMs, `the reply ${key} was not played to its end`);
+    await waitUntil(() => this.#ended.get(key) === 'complete', timeoutMs).catch(() => {
+      const last = this.audio.at(-1);
+      const frame =
+        last && `${last.turn}.${last.attempt} clause ${last.clause} from ${last.startSample}, end ${last.endOfReply}`;
+      throw new Error(`reply ${key} was ${this.#ended.get(key) ?? 'not ended'}; last audio ${frame}; ${this.#story()}`);
+    });
     return {
       reply: { turn, attempt: done.attempt },
       text: done.text,
@@ -154,6 +158,10 @@ export class User {
     this.#microphone = false;
     this.#player.close();
     await this.session.close();
+  }
+
+  #story(): string {
+    return `events: ${this.events.map((event) => event.type).join(' ')}; errors: ${this.errors.join(' ')}`;
   }
 
   /** Sends a frame each 20 ms of a clock that does not drift. */
