@@ -30,7 +30,7 @@ await runService(
       return { ready: reasons.length === 0, reasons };
     });
 
-    const stage = speakStage({ ...config, synthesizer, clock, metrics });
+    const stage = speakStage({ ...config, bus, synthesizer, clock, metrics });
     const { status: heartbeat, finished: warmedUp } = warmUp;
     await runStage(stage, { bus, logger, metrics, clock, signal, heartbeat, warmedUp });
   },

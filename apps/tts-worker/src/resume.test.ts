@@ -1,7 +1,7 @@
 import { concatInt16 } from '@parley/audio';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { continueAtSilence, skipSamples } from './resume.ts';
+import { continueAtSilence, continueSpeech, type ResumeWay, skipSamples } from './resume.ts';
 
 const RATE_HZ = 16_000;
 
@@ -61,5 +61,42 @@ describe('a half-heard clause', () => {
 
   it('says the short rest that has no pause', async () => {
     expect(await collect(continueAtSilence(cut(words(500), 100), 300 * 16, RATE_HZ))).toHaveLength(200 * 16);
+  });
+});
+
+describe('a clause whose last samples are known', () => {
+  const spoken = Int16Array.from({ length: RATE_HZ }, (_, at) => Math.round(8_000 * Math.sin(at / 7)));
+  const heard = { samples: 5_000, tail: spoken.slice(2_000, 5_000) };
+  const goOn = async (speech: Int16Array, size: number, deterministic = false, known = true) => {
+    const ways: ResumeWay[] = [];
+    const options = { rateHz: RATE_HZ, deterministic, onWay: (way: ResumeWay) => ways.push(way) };
+    const from = known ? heard : { ...heard, tail: undefined };
+    return { rest: await collect(continueSpeech(cut(speech, size), from, options)), ways };
+  };
+
+  it.each([1, 160, 4_999, 50_000])(
+    'goes on at the same sample of the same rendering, in pieces of %i',
+    async (size) => {
+      expect(await goOn(spoken, size)).toEqual({ rest: spoken.subarray(5_000), ways: ['same_sample'] });
+    },
+  );
+
+  it('takes renderings for the same that differ by rounding', async () => {
+    const rounded = spoken.map((value, at) => value + (at % 3) - 1);
+    expect(await goOn(rounded, 160)).toEqual({ rest: rounded.subarray(5_000), ways: ['same_sample'] });
+  });
+
+  it('does not believe an engine that gives something else', async () => {
+    const other = spoken.map((_, at) => Math.round(8_000 * Math.sin(at / 9)));
+    expect((await goOn(other, 160, true)).ways).toEqual(['silence']);
+  });
+
+  it('believes the engine where nothing is left to compare', async () => {
+    expect((await goOn(spoken, 160, true, false)).rest).toEqual(spoken.subarray(5_000));
+    expect((await goOn(spoken, 160, false, false)).ways).toEqual(['silence']);
+  });
+
+  it('adds nothing to a clause that had been said to its end', async () => {
+    expect((await goOn(spoken.subarray(0, 5_000), 160)).rest).toHaveLength(0);
   });
 });

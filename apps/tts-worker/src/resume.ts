@@ -1,4 +1,4 @@
-import { concatInt16, msToSamples, rmsDbfs } from '@parley/audio';
+import { concatInt16, INT16_SCALE, msToSamples, rms, rmsDbfs } from '@parley/audio';
 
 /** Speech, at one rate, as it comes. */
 export type Speech = AsyncIterable<Int16Array>;
@@ -10,6 +10,68 @@ export async function* skipSamples(speech: Speech, count: number): AsyncGenerato
     if (samples.length > remaining) yield samples.subarray(remaining);
     remaining = Math.max(0, remaining - samples.length);
   }
+}
+
+/** How much of what was heard is compared with a new rendering. */
+export const COMPARED_MS = 200;
+/** Two renderings whose difference is this much softer than themselves are one: only rounding tells them apart. */
+const SAME_DB = 40;
+/** A difference that nobody hears, however soft the speech. */
+const SAME_LSB = 2;
+
+/** What an earlier try, or another engine, has said of a clause. */
+export interface Heard {
+  readonly samples: number;
+  /** The last of those samples, `COMPARED_MS` at most; undefined where they are no longer known. */
+  readonly tail: Int16Array | undefined;
+}
+
+/** How a half-heard clause is gone on with: at the same sample, or at a silence of a new rendering. */
+export type ResumeWay = 'same_sample' | 'silence';
+
+export interface ResumeOptions {
+  readonly rateHz: number;
+  /** The engine says that it gives the same samples again: believed where nothing is left to compare. */
+  readonly deterministic: boolean;
+  onWay?(way: ResumeWay): void;
+}
+
+/**
+ * Goes on with a clause from its rendering as a whole: at exactly the next sample where the rendering repeats what was
+ * heard last, whatever its engine says of itself; else at the nearest silence.
+ */
+export async function* continueSpeech(
+  speech: Speech,
+  { samples, tail }: Heard,
+  { rateHz, deterministic, onWay }: ResumeOptions,
+): AsyncGenerator<Int16Array> {
+  const compared = tail ?? new Int16Array(0);
+  const rest = skipSamples(speech, samples - compared.length);
+  try {
+    let window: Int16Array = new Int16Array(0);
+    while (window.length < compared.length) {
+      const next = await rest.next();
+      if (next.done) break;
+      window = concatInt16([window, next.value]);
+    }
+    const isSame = tail === undefined ? deterministic : isSameSpeech(window.subarray(0, compared.length), compared);
+    onWay?.(isSame ? 'same_sample' : 'silence');
+    const following = prepend(window.subarray(compared.length), rest);
+    yield* isSame ? following : continueAtSilence(following, 0, rateHz);
+  } finally {
+    await rest.return(undefined);
+  }
+}
+
+function isSameSpeech(one: Int16Array, other: Int16Array): boolean {
+  if (one.length !== other.length) return false;
+  const difference = one.map((value, index) => Math.max(-32_768, Math.min(32_767, value - (other[index] ?? 0))));
+  return rms(difference) <= Math.max(SAME_LSB / INT16_SCALE, rms(other) / 10 ** (SAME_DB / 20));
+}
+
+async function* prepend(first: Int16Array, rest: Speech): AsyncGenerator<Int16Array> {
+  if (first.length > 0) yield first;
+  yield* rest;
 }
 
 /** How far a silence is looked for. */

@@ -83,7 +83,7 @@ describe('the speak stage', () => {
     const metrics = createMetrics({ processMetrics: false });
     const controller = new AbortController();
     const stage = speakStage({
-      ...{ synthesizer, slots: 4, clock: systemClock, metrics },
+      ...{ bus, synthesizer, slots: 4, clock: systemClock, metrics },
       ...{ firstAudioTimeoutMs: timeoutMs, stallTimeoutMs: timeoutMs },
     });
     const finished = runStage(stage, {
@@ -228,6 +228,32 @@ describe('the speak stage', () => {
       expect(await owner.events('work.failed')).toMatchObject([1, 2, 3].map((n) => ({ handedBack: true, try: n })));
     },
   );
+
+  it('goes on sample for sample where a server repeats itself, though it does not promise to', async () => {
+    const worker = await startWorker(hangingAfter(1_500, createOpenAiSynthesizer({ baseUrl: server.url })), 60_000);
+    await owner.start(REF, input({ rateHz: 16_000 }));
+    await vi.waitFor(async () => expect((await owner.work(REF))?.resumeAt).toBeGreaterThan(20_000));
+    await worker.stop();
+    await startWorker(createOpenAiSynthesizer({ baseUrl: server.url }));
+    await owner.raiseTry(REF, 2);
+    expect(await untilComplete()).toEqual(await resample(scriptedSpeech(TEXT), 24_000, 16_000));
+  });
+
+  it('does not cut into a word where an engine that calls itself deterministic takes over from another', async () => {
+    const worker = await startWorker(hangingAfter(1_000, createFlite()), 60_000);
+    await owner.start(REF, input({ rateHz: 16_000 }));
+    await vi.waitFor(async () => expect((await owner.work(REF))?.resumeAt).toBeGreaterThan(12_000));
+    await worker.stop();
+    const resumeAt = (await owner.work(REF))?.resumeAt ?? 0;
+    await startWorker(createFlite({ voice: 'rms' }));
+    await owner.raiseTry(REF, 2);
+    const samples = await untilComplete();
+    const first = await renderAll(createFlite());
+    expect(samples.subarray(0, resumeAt)).toEqual(first.subarray(0, resumeAt));
+    expect(rmsDbfs(samples.subarray(resumeAt, resumeAt + 160))).toBeLessThan(-40);
+    const other = await renderAll(createFlite({ voice: 'rms' }));
+    expect(samples.subarray(-8_000)).toEqual(other.subarray(-8_000));
+  });
 
   it('goes on at a silence where the engine gives another rendering', async () => {
     const worker = await startWorker(hangingAfter(1_000, createFlite()), 60_000);

@@ -1,10 +1,12 @@
-import { createResampler, int16ToBytes, type Resampler } from '@parley/audio';
+import { createResampler, int16ToBytes, msToSamples, type Resampler } from '@parley/audio';
+import type { Bus } from '@parley/bus';
 import { type SpeakInput, SpeakInputSchema, VoiceError } from '@parley/protocol';
 import type { Clock, Metrics } from '@parley/runtime';
 import { type Stage, type WorkContext, withProgressDeadline } from '@parley/stage';
 import { ChunkPacker } from './chunk-packer.ts';
 import { type SpeechMetrics, speechMetrics } from './metrics.ts';
-import { continueAtSilence, type Speech, skipSamples } from './resume.ts';
+import { readPublishedTail } from './published-speech.ts';
+import { COMPARED_MS, continueSpeech, type Heard } from './resume.ts';
 import { isSpeakable, splitText } from './speakable-text.ts';
 import type { SpeechRequest, Synthesizer } from './synthesizer.ts';
 
@@ -16,6 +18,8 @@ const MAX_CLAUSE_CHARS = 20_000;
 const MAX_CLAUSE_SECONDS = 30 * 60;
 
 export interface SpeakStageOptions {
+  /** Where the speech of an earlier try is read. */
+  readonly bus: Pick<Bus, 'audioOut'>;
   readonly synthesizer: Synthesizer;
   readonly slots: number;
   /** After this without a first sample, or without a further one, the engine is given up as hung. */
@@ -70,17 +74,29 @@ function parseJson(json: string): unknown {
 }
 
 /** The clause from where an earlier try stopped. */
-function remainingSpeech(work: WorkContext<'speak'>, input: SpeakInput, options: ClauseOptions): Speech {
+async function* remainingSpeech(
+  work: WorkContext<'speak'>,
+  input: SpeakInput,
+  options: ClauseOptions,
+): AsyncGenerator<Int16Array> {
   const { synthesizer, metrics } = options;
   const speech = renderClause(work, input, options);
-  if (work.resumeAt === 0) return speech;
-  const engine = synthesizer.name;
-  if (synthesizer.deterministic) {
-    metrics.resumed.inc({ engine, way: 'same_sample' });
-    return skipSamples(speech, work.resumeAt);
-  }
-  metrics.resumed.inc({ engine, way: 'silence' });
-  return continueAtSilence(speech, work.resumeAt, input.rateHz);
+  if (work.resumeAt === 0) return yield* speech;
+  yield* continueSpeech(speech, await heardSpeech(work, input.rateHz, options), {
+    rateHz: input.rateHz,
+    deterministic: synthesizer.deterministic,
+    onWay: (way) => metrics.resumed.inc({ engine: synthesizer.name, way }),
+  });
+}
+
+async function heardSpeech(work: WorkContext<'speak'>, rateHz: number, { bus }: ClauseOptions): Promise<Heard> {
+  const { session, ref, resumeAt, logger } = work;
+  const wanted = { endSample: resumeAt, maxSamples: msToSamples(COMPARED_MS, rateHz) };
+  const tail = await readPublishedTail(bus.audioOut, session, ref, wanted).catch((err: unknown) => {
+    logger.warn({ err }, 'the speech of the earlier try cannot be read');
+    return undefined;
+  });
+  return { samples: resumeAt, tail };
 }
 
 /** The whole clause at the session's rate. */
