@@ -100,8 +100,8 @@ describe('what was heard of a reply', () => {
     expect(heardText(slow, RATE_HZ, 'en')).toBe('Well then');
   });
 
-  it('leaves out what could not be spoken', () => {
-    const clauses: Partial<ClauseState>[] = [{ text: 'Lost.', status: 'failed' }, ...two];
+  it('leaves out what could not be spoken, or had no sound', () => {
+    const clauses: Partial<ClauseState>[] = [{ text: 'Lost.', status: 'failed' }, { text: '👍' }, ...two];
     expect(heardText(reply(24_000, clauses), RATE_HZ, 'en')).toBe('The weather is fine.');
   });
 });

@@ -37,9 +37,18 @@ export function cutAtWord(text: string, fraction: number, language: string): str
   return text.slice(0, end);
 }
 
-/** Samples of the clauses that are complete, from the reply's first. */
+/** Samples of all clauses as far as they have been published. */
 export const knownSamples = (clauses: readonly ClauseState[]): number =>
   clauses.reduce((sum, clause) => sum + clause.samples, 0);
+
+/** Samples that can have been played: clauses are played in order, each once the one before is complete. */
+export function playableSamples(clauses: readonly ClauseState[]): number {
+  const open = clauses.findIndex(({ status }) => status === 'waiting' || status === 'offered');
+  return knownSamples(open < 0 ? clauses : clauses.slice(0, open + 1));
+}
+
+/** Spoken, and there was nothing to hear in it. */
+const isSilent = ({ status, samples }: ClauseState): boolean => status === 'done' && samples === 0;
 
 /**
  * The text of a reply of which `played` samples were heard. Whole clauses count whole; the one being played is cut in
@@ -49,7 +58,7 @@ export function heardText(reply: ReplyState, rateHz: number, language: string): 
   const heard: string[] = [];
   let left = reply.played;
   for (const clause of reply.clauses) {
-    if (clause.status === 'failed') continue;
+    if (clause.status === 'failed' || isSilent(clause)) continue;
     if (left <= 0) break;
     if (clause.status === 'done' && left >= clause.samples) {
       heard.push(clause.text);

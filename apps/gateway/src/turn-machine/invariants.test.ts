@@ -40,6 +40,12 @@ function replyOf(world: World, b: number): Reply | undefined {
   return b % 5 === 0 ? pick(world.replies, b) : (current ?? world.replies.at(-1));
 }
 
+/** A clause that is being spoken, and now and then any. */
+function clauseOf({ machine }: World, a: number, b: number): number {
+  const offered = [...(machine.state.reply?.clauses.entries() ?? [])].filter(([, { status }]) => status === 'offered');
+  return b % 7 === 0 ? a % 4 : (pick(offered, a)?.[0] ?? a % 4);
+}
+
 const TEXTS = ['', ' ', 'hello', 'what is the weather', '今日は', 'stop'];
 const CLAUSES = ['Yes.', 'The weather is fine today.', '', 'It will rain tomorrow, they say.', '元気です。'];
 
@@ -70,20 +76,20 @@ const ACTS = {
   },
   speakSome: (world, a, b): NewEvent | undefined => {
     const reply = replyOf(world, b);
-    const clause = a % 4;
+    const clause = clauseOf(world, a, b);
     const startSample = world.machine.state.reply?.clauses[clause]?.samples ?? 0;
     return reply && { type: 'audio.chunk', ...reply, clause, startSample, samples: (1 + (b % 40)) * 2_400 };
   },
   endClause: (world, a, b): NewEvent | undefined => {
     const reply = replyOf(world, b);
-    const clause = a % 4;
+    const clause = clauseOf(world, a, b);
     const made = world.machine.state.reply?.clauses[clause]?.samples ?? 0;
     return reply && { type: 'audio.done', ...reply, clause, samples: b % 9 === 0 ? 0 : made };
   },
   play: (world, a, b): NewEvent | undefined => {
     const reply = replyOf(world, b);
     const known = knownSamples(world.machine.state.reply?.clauses ?? []);
-    return reply && { type: 'playback', ...reply, samples: Math.floor((known * (a % 12)) / 10) };
+    return reply && { type: 'playback', ...reply, samples: Math.floor(known * (pick([1, 0.5, 1.1, 0.3, 1], a) ?? 1)) };
   },
   loseWork: (world, a, b): NewEvent | undefined => {
     const work = pick(outstandingWork(world.machine.state), a);
@@ -128,13 +134,12 @@ const ACTS = {
 
 /** Weighted so that replies get somewhere before they are cut. */
 const WEIGHTS: Partial<Record<keyof typeof ACTS, number>> = {
-  endTurn: 4,
-  startSpeech: 2,
-  sayClause: 8,
-  speakSome: 8,
-  endClause: 6,
-  play: 8,
-  endReply: 3,
+  endTurn: 3,
+  sayClause: 10,
+  speakSome: 14,
+  endClause: 14,
+  play: 14,
+  endReply: 4,
   loseWork: 4,
 };
 
@@ -292,7 +297,7 @@ function requireHeard({ reply }: TurnState, entry: SessionEvent, text: string): 
   let start = 0;
   const begun: string[] = [];
   for (const clause of reply.clauses) {
-    if (clause.status !== 'failed' && start < played) begun.push(clause.text);
+    if (clause.samples > 0 && start < played) begun.push(clause.text);
     start += clause.samples;
   }
   expect(text).not.toBe('');

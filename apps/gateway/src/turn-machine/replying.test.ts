@@ -87,6 +87,19 @@ describe('a reply', () => {
     expect(machine.state.reply?.clauses.map(({ text }) => text)).toEqual(['One.']);
   });
 
+  it('cannot have been played beyond a clause that is not complete', () => {
+    const machine = thinking();
+    machine.clause(0, 'One.');
+    machine.clause(1, 'Two.');
+    machine.audio(0, 0, 300);
+    machine.speak(1, 500);
+    machine.play(800);
+    expect(machine.state.reply?.played).toBe(300);
+    machine.speak(0, 400);
+    machine.play(800);
+    expect(machine.state.reply?.played).toBe(800);
+  });
+
   it('counts no more as played than there is', () => {
     const machine = thinking();
     machine.clause(0, 'Hi.');

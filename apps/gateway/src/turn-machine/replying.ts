@@ -1,5 +1,5 @@
 import { ERROR_TABLE, type ReplyInput, type SessionEvent, type SpeakInput } from '@parley/protocol';
-import { joinClauses, knownSamples } from './heard.ts';
+import { joinClauses, knownSamples, playableSamples } from './heard.ts';
 import {
   type ClauseState,
   FIRST_AUDIO_BUDGET_MS,
@@ -144,15 +144,18 @@ export const onAudioChunk: Transition<SessionEvent<'audio.chunk'>> = (state, eve
 
 export const onAudioDone: Transition<SessionEvent<'audio.done'>> = (state, event, decide) => {
   const reply = current(state, event);
-  if (reply?.clauses[event.clause]?.status !== 'offered') return state;
-  const done = withClause(reply, event.clause, { status: 'done', samples: event.samples, deaths: 0 });
+  const clause = reply?.clauses[event.clause];
+  if (!reply || clause?.status !== 'offered') return state;
+  // What has been published is there to be heard, whatever a later try counts.
+  const samples = Math.max(clause.samples, event.samples);
+  const done = withClause(reply, event.clause, { status: 'done', samples, deaths: 0 });
   return finishIfPlayed(withReply(state, offerClauses(state, done, event.at, decide)), decide);
 };
 
 export const onPlayback: Transition<SessionEvent<'playback'>> = (state, event, decide) => {
   const reply = current(state, event);
   if (!reply || event.samples <= reply.played) return state;
-  const played = { ...reply, played: Math.min(event.samples, knownSamples(reply.clauses)) };
+  const played = { ...reply, played: Math.min(event.samples, playableSamples(reply.clauses)) };
   return finishIfPlayed(withReply(state, offerClauses(state, played, event.at, decide)), decide);
 };
 
