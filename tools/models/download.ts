@@ -50,10 +50,11 @@ export async function download(request: DownloadRequest): Promise<Downloaded> {
   const retries = request.retries ?? RETRIES;
   const waits = backoff(retries);
   let fruitless = 0;
+  // Not the size before each try: a server that makes us start over and over would never be found fruitless.
+  let mostBytes = await sizeOf(request.partPath);
   let startedOver = false;
   for (let attempt = 1; ; attempt += 1) {
     request.signal?.throwIfAborted();
-    const before = await sizeOf(request.partPath);
     try {
       const { resumed, ...result } = await continueDownload(request);
       const wanted = request.expected?.sha256;
@@ -66,10 +67,13 @@ export async function download(request: DownloadRequest): Promise<Downloaded> {
       request.signal?.throwIfAborted();
       const failure = ModelError.fromDisk(error);
       if (!(failure instanceof ModelError) || !failure.retryable) throw failure;
-      const gained = (await sizeOf(request.partPath)) > before;
+      const doneBytes = await sizeOf(request.partPath);
+      const gained = doneBytes > mostBytes;
+      mostBytes = Math.max(mostBytes, doneBytes);
       fruitless = gained ? 0 : fruitless + 1;
       if (gained) waits.reset();
-      const allowed = failure.code === 'unreachable' && before === 0 ? FRUITLESS_WHEN_UNREACHABLE : retries.fruitless;
+      const allowed =
+        failure.code === 'unreachable' && mostBytes === 0 ? FRUITLESS_WHEN_UNREACHABLE : retries.fruitless;
       if (fruitless >= allowed || attempt >= MAX_ATTEMPTS) throw failure;
       request.onRetry?.(failure.message);
       await systemClock.sleep(Math.max(waits.next(), failure.retryAfterMs), request.signal);
