@@ -9,6 +9,7 @@ import {
   type Reply,
   type SessionEvent,
   type SessionId,
+  splitEventId,
   type UplinkAudio,
   VoiceError,
 } from '@parley/protocol';
@@ -43,6 +44,8 @@ const STALL_MS = 500;
 /** Reply audio stops when Redis has been out of reach this long: somebody else may be playing it. */
 const REDIS_SILENCE_MS = 1_000;
 const OUT_BATCH = 32;
+/** Events kept in the log though nobody needs them any more, for who looks into what happened. */
+const KEPT_EVENTS = 256;
 /** The log holds no more. */
 const MAX_MISSED_EVENTS = 10_000;
 
@@ -417,7 +420,7 @@ export class SessionOwner {
   #commitRequest(decide: Decisions, entries: [string, string][], done: string[]): CommitRequest {
     const { work } = decide;
     const cursor = this.#state.lastEvent === '0-0' ? this.#cursor : this.#state.lastEvent;
-    const keepFrom = compareEventIds(this.#ackedByClient, cursor) < 0 ? this.#ackedByClient : cursor;
+    const trimEvents = trimPoint(compareEventIds(this.#ackedByClient, cursor) < 0 ? this.#ackedByClient : cursor);
     const trimOut = this.#playout.oldestNeeded();
     return {
       session: this.session,
@@ -436,10 +439,10 @@ export class SessionOwner {
       },
       outbox: Object.fromEntries(entries),
       outboxDone: done,
-      trimEvents: keepFrom,
       close: this.#state.closed,
       ...(decide.settings ? { settings: decide.settings } : {}),
       ...(decide.skipTo ? decide.skipTo : {}),
+      ...(trimEvents === undefined ? {} : { trimEvents }),
       ...(trimOut === undefined ? {} : { trimOut }),
     };
   }
@@ -602,6 +605,12 @@ export class SessionOwner {
     const events = await log.read(this.session, last, MAX_MISSED_EVENTS);
     return events.filter(({ id }) => compareEventIds(id, this.#cursor) <= 0);
   }
+}
+
+/** Oldest event to keep where everything up to `needless` could go. */
+function trimPoint(needless: EventId): EventId | undefined {
+  const [epoch, seq] = splitEventId(needless);
+  return seq > KEPT_EVENTS ? `${epoch}-${seq - KEPT_EVENTS}` : undefined;
 }
 
 /** The machine's reply as playout sees it. */
