@@ -29,7 +29,8 @@ function scene(...lengthsMs: readonly number[]): Scene {
     spans.push({ from: position, to: position + samples(lengthMs), isSpeech: index % 2 === 1 });
     position += samples(lengthMs);
   });
-  const isSpeechAt = (sample: number) => spans.some(({ from, to, isSpeech }) => isSpeech && from <= sample && sample < to);
+  const isSpeechAt = (sample: number) =>
+    spans.some(({ from, to, isSpeech }) => isSpeech && from <= sample && sample < to);
   return {
     lengthSamples: position,
     probabilityAt: (sample) => (isSpeechAt(sample) ? 0.9 : 0.02),
@@ -111,7 +112,11 @@ describe('what is heard', () => {
     ['a click', scene(1_000, 32, 2_000), []],
     ['a cough', scene(1_000, 128, 2_000), ['started', 'stopped', 'final', 'end']],
     ['a sentence', scene(1_000, 2_000, 1_000), ['started', 'confirmed', 'stopped', 'final', 'end']],
-    ['a hesitation inside a word', scene(1_000, 800, 100, 800, 1_000), ['started', 'confirmed', 'stopped', 'final', 'end']],
+    [
+      'a hesitation inside a word',
+      scene(1_000, 800, 100, 800, 1_000),
+      ['started', 'confirmed', 'stopped', 'final', 'end'],
+    ],
     [
       'a pause in a sentence',
       scene(1_000, 800, 400, 800, 1_000),
@@ -141,7 +146,18 @@ describe('what is heard', () => {
 
   test('two utterances are told apart', () => {
     const { events } = listen(START, scene(500, 1_000, 900, 1_000, 900));
-    expect(events.map(({ detail }) => detail.split(' ')[0])).toEqual(['1', '1', '1', '1', '1', '2', '2', '2', '2', '2']);
+    expect(events.map(({ detail }) => detail.split(' ')[0])).toEqual([
+      '1',
+      '1',
+      '1',
+      '1',
+      '1',
+      '2',
+      '2',
+      '2',
+      '2',
+      '2',
+    ]);
   });
 
   test('in silence the cursor follows at least once a second, the pre-roll behind', () => {

@@ -1,48 +1,399 @@
 import { concatInt16 } from '@parley/audio';
 import type { Bus } from '@parley/bus';
+import { DEFAULT_SETTINGS, type Settings, VoiceError } from '@parley/protocol';
 import { startRedis, type TestRedis } from '@parley/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Recognizer } from './recognizer.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { RecognitionStream, Recognizer } from './recognizer.ts';
 import { createRecognizer } from './recognizers/sherpa.ts';
 import { connectTestBus, SpokenSession, silence, speech, TestWorker } from './testing/lab.ts';
 import { loadVoiceDetector, type VoiceDetector } from './voice-detector.ts';
 
 const MODEL = new URL('../../../libs/testkit/fixtures/models/tiny-stt-en', import.meta.url).pathname;
+const WEATHER = 'could you tell me what the weather will be like in dublin on friday';
+const TIMER = 'please set a timer for seventeen minutes';
+const TRAIN = 'what time does the next train to edinburgh leave';
 
 let redis: TestRedis;
 let bus: Bus;
-let engine: { recognizer: Recognizer; detector: VoiceDetector };
+let recognizer: Recognizer;
+let detector: VoiceDetector;
+const workers: TestWorker[] = [];
+const sessions: SpokenSession[] = [];
+const remains: { readonly gone: Promise<void> }[] = [];
 
 beforeAll(async () => {
   redis = await startRedis();
   ({ bus } = await connectTestBus(redis));
-  engine = {
-    recognizer: await createRecognizer({
-      modelDir: MODEL,
-      slots: 0,
-      stallTimeoutMs: 10_000,
-      onTrouble: (error) => {
-        throw error;
-      },
-    }),
-    detector: await loadVoiceDetector('silero'),
+  const onTrouble = (error: Error): void => {
+    throw error;
   };
+  recognizer = await createRecognizer({ modelDir: MODEL, slots: 0, stallTimeoutMs: 10_000, onTrouble });
+  detector = await loadVoiceDetector('silero');
 });
+
+afterEach(async () => {
+  for (const session of sessions.splice(0)) await session.close();
+  await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+  await Promise.all(remains.splice(0).map(({ gone }) => gone));
+});
+
 afterAll(async () => {
-  await engine.recognizer.close();
-  await engine.detector.close();
+  await recognizer.close();
+  await detector.close();
   await bus.close();
   await redis.stop();
 });
 
-test('a spoken sentence becomes a turn', async () => {
-  const worker = await TestWorker.start(redis, engine);
-  const spoken = await SpokenSession.open(bus);
+async function startWorker(engine = recognizer): Promise<TestWorker> {
+  const worker = await TestWorker.start(redis, { recognizer: engine, detector });
+  workers.push(worker);
+  return worker;
+}
+
+/** As a crash would; what is left of it in this process is waited for after the test. */
+async function kill(worker: TestWorker): Promise<void> {
+  workers.splice(workers.indexOf(worker), 1);
+  remains.push(await worker.kill());
+}
+
+async function openSession(settings: Partial<Settings> = {}): Promise<SpokenSession> {
+  const session = await SpokenSession.open(bus, settings);
+  sessions.push(session);
+  return session;
+}
+
+/** What an undisturbed listener reports. */
+async function undisturbed(audio: Int16Array, settings: Partial<Settings> = {}): Promise<string[]> {
+  const worker = await startWorker();
+  const spoken = await openSession(settings);
   await spoken.offer();
-  await spoken.speak(concatInt16([speech('slt-01.wav'), silence(1_500)]), { live: true });
-  const [turn] = await spoken.turns(1);
-  for (const e of await spoken.events()) process.stderr.write(JSON.stringify(e) + '\n');
-  expect(turn?.text).toBe('could you tell me what the weather will be like in dublin on friday');
-  await spoken.close();
+  await spoken.speak(audio);
+  await untilHeard(spoken);
   await worker.stop();
+  workers.splice(workers.indexOf(worker), 1);
+  return spoken.report();
+}
+
+/** Waits until only silence is left. */
+async function untilHeard(spoken: SpokenSession): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const found = await spoken.inspect();
+      expect(found?.hearing.open).toBe(false);
+      expect(spoken.endSample - (found?.audioCursor ?? 0)).toBeLessThan(22_000);
+    },
+    { timeout: 15_000, interval: 20 },
+  );
+}
+
+describe('a listener', () => {
+  test('reports a sentence as it is spoken', async () => {
+    await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.speak(concatInt16([speech('slt-01.wav'), silence(1_000)]), { live: true });
+    const [turn] = await spoken.turns(1);
+    expect(turn).toMatchObject({ utterance: 1, text: WEATHER });
+    const types = (await spoken.events()).map(({ type }) => type);
+    expect(types.filter((type) => type !== 'transcript.partial')).toEqual([
+      ...['session.moved', 'lease.moved', 'speech.started', 'speech.confirmed', 'speech.stopped'],
+      ...['transcript.final', 'turn.ended'],
+    ]);
+    const partials = await spoken.events('transcript.partial');
+    expect(partials.length).toBeGreaterThan(5);
+    expect(partials.length).toBeLessThan(40);
+    expect(new Set(partials.map(({ text }) => text)).size).toBe(partials.length);
+    const [confirmed] = await spoken.events('speech.confirmed');
+    expect(confirmed?.samples).toBeGreaterThanOrEqual((DEFAULT_SETTINGS.confirmMs * 16_000) / 1_000);
+    expect(new Set((await spoken.events('speech.started', 'turn.ended')).map(({ trace }) => trace)).size).toBe(1);
+  });
+
+  test('puts a pause into one utterance when it is short, and between two when it is long', async () => {
+    await startWorker();
+    const audio = concatInt16([speech('pause-01.wav'), silence(2_500)]);
+    const [patient, hasty] = [await openSession({ silenceMs: 2_000 }), await openSession({ silenceMs: 500 })];
+    for (const spoken of [patient, hasty]) {
+      await spoken.offer();
+      await spoken.speak(audio);
+    }
+    const [one] = await patient.turns(1);
+    expect(one?.text.startsWith('hello can you hear me now i would like to book a table')).toBe(true);
+    const two = await hasty.turns(2);
+    expect(two.map(({ utterance, text }) => [utterance, text.split(' ')[0]])).toEqual([
+      [1, 'hello'],
+      [2, 'i'],
+    ]);
+    expect(await patient.events('turn.ended')).toHaveLength(1);
+  });
+
+  test('hears many sessions at once, each its own', async () => {
+    await startWorker();
+    const files = { 'slt-01.wav': WEATHER, 'slt-02.wav': TIMER, 'rms-01.wav': TRAIN };
+    const spoken = await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => {
+        const [file, text] = Object.entries(files)[index % 3] ?? ['', ''];
+        const session = await openSession();
+        await session.offer();
+        return { session, file, text };
+      }),
+    );
+    await Promise.all(
+      spoken.map(({ session, file }) => session.speak(concatInt16([speech(file), silence(1_000)]), { live: true })),
+    );
+    for (const { session, text } of spoken) expect((await session.turns(1))[0]?.text).toBe(text);
+  });
+
+  test('moves the cursor in silence, without an event', async () => {
+    await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.speak(silence(5_000));
+    await untilHeard(spoken);
+    expect((await spoken.inspect())?.audioCursor).toBeGreaterThan(3.5 * 16_000);
+    expect(await spoken.report()).toEqual([]);
+    expect(await redis.client.xlen(`s:{${spoken.session}}:in`)).toBeLessThan(40);
+  });
+
+  test('settles long speech before it ends', async () => {
+    await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    const files = ['slt-01.wav', 'slt-03.wav', 'slt-05.wav', 'slt-02.wav'];
+    // Without the silence between sentences.
+    const gapless = files.map((file) => speech(file).slice(4_800, -8_000));
+    await spoken.speak(concatInt16([...gapless, silence(1_500)]));
+    const [turn] = await spoken.turns(1);
+    const finals = await spoken.events('transcript.final');
+    expect(finals.length).toBeGreaterThanOrEqual(2);
+    expect(finals.map(({ text }) => text).join(' ')).toBe(turn?.text);
+    for (const [index, { fromSample, toSample }] of finals.entries()) {
+      expect(toSample - fromSample).toBeLessThan(5.5 * 16_000);
+      if (index > 0) expect(fromSample).toBeGreaterThanOrEqual(finals[index - 1]?.toSample ?? 0);
+    }
+  });
+
+  test('ends the turn at once on a commit, after all that was sent', async () => {
+    await startWorker();
+    const spoken = await openSession({ silenceMs: 5_000 });
+    await spoken.offer();
+    await spoken.speak(speech('slt-02.wav'));
+    await spoken.write({ type: 'input.commit' });
+    const [turn] = await spoken.turns(1);
+    expect(turn?.text).toBe(TIMER);
+    await spoken.speak(concatInt16([speech('rms-01.wav'), silence(100)]));
+    await spoken.write({ type: 'input.commit' });
+    expect((await spoken.turns(2))[1]).toMatchObject({ utterance: 2, text: TRAIN });
+  });
+
+  test('takes a changed silence from then on', async () => {
+    await startWorker();
+    const spoken = await openSession({ silenceMs: 5_000 });
+    await spoken.offer();
+    await spoken.speak(concatInt16([speech('slt-02.wav'), silence(600)]));
+    await spoken.until('transcript.final');
+    await spoken.write({ type: 'session.updated', settings: { ...DEFAULT_SETTINGS, silenceMs: 1_000 } });
+    await spoken.speak(silence(1_500));
+    expect((await spoken.turns(1))[0]?.text).toBe(TIMER);
+  });
+
+  test('jumps over audio that is missing', async () => {
+    await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.speak(speech('slt-02.wav'));
+    spoken.lose(20 * 16_000);
+    await spoken.speak(concatInt16([speech('rms-01.wav'), silence(1_500)]));
+    expect((await spoken.turns(2)).map(({ text }) => text)).toEqual([TIMER, TRAIN]);
+  });
+
+  test('leaves a session that is closed', async () => {
+    const worker = await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await spoken.close();
+    await vi.waitFor(async () => expect(await worker.metrics.render()).toContain('parley_stt_sessions 0'));
+  });
+
+  test('reports a failed engine and gives the session up', async () => {
+    let failures = 0;
+    const broken: Recognizer = {
+      ...{ name: 'broken', languages: [], slots: 4, close: async () => undefined },
+      open: async (): Promise<RecognitionStream> => ({
+        ...{ accept() {}, onPartial() {}, onFailure() {}, abandon() {}, close() {}, backlogMs: 0 },
+        settle: () => Promise.reject(new VoiceError('engine_failed', `failure ${++failures}`)),
+      }),
+    };
+    const worker = await startWorker(broken);
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.speak(concatInt16([speech('slt-02.wav'), silence(1_500)]));
+    const [failed] = await spoken.until('work.failed');
+    expect(failed).toMatchObject({ stage: 'listen', utterance: 1, code: 'engine_failed', retryable: true });
+    await vi.waitFor(async () => expect(await worker.metrics.render()).toContain('parley_stt_sessions 0'));
+    await worker.stop();
+    workers.splice(workers.indexOf(worker), 1);
+    // Nothing was settled, so the next one hears it all.
+    await startWorker();
+    await spoken.offer();
+    expect((await spoken.turns(1))[0]?.text).toBe(TIMER);
+  });
+
+  test('waits for a slow recogniser without losing audio, and times a hung one out', async () => {
+    const hung: Recognizer = {
+      ...{ name: 'hung', languages: [], slots: 4, close: async () => undefined },
+      open: async (): Promise<RecognitionStream> => ({
+        ...{ accept() {}, onPartial() {}, onFailure() {}, abandon() {}, close() {}, backlogMs: 0 },
+        settle: () => new Promise(() => undefined),
+      }),
+    };
+    await startWorker(hung);
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.speak(concatInt16([speech('slt-02.wav'), silence(500)]));
+    const [failed] = await spoken.until('work.failed');
+    expect(failed).toMatchObject({ stage: 'listen', code: 'engine_timeout' });
+  });
+});
+
+describe('a pool of listeners', () => {
+  test('takes no more sessions than it has slots, and goes on when one is free', async () => {
+    const worker = await startWorker({
+      ...{ name: 'small', languages: [], slots: 2, open: () => recognizer.open(), close: async () => undefined },
+    });
+    const spoken = await Promise.all([openSession(), openSession(), openSession()]);
+    for (const session of spoken) await session.offer();
+    await vi.waitFor(async () => expect(await worker.metrics.render()).toContain('parley_stt_sessions 2'));
+    const held = await Promise.all(spoken.map(async (session) => (await session.inspect())?.listener !== undefined));
+    expect(held.filter(Boolean)).toHaveLength(2);
+    await spoken[held.indexOf(true)]?.close();
+    await spoken[held.indexOf(false)]?.until('lease.moved');
+  });
+
+  test('an offer that is old is refused', async () => {
+    await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await bus.queues.listen.offer(`${spoken.session}.old`, { session: spoken.session, expect: '' });
+    await spoken.speak(concatInt16([speech('slt-02.wav'), silence(1_000)]));
+    await spoken.turns(1);
+    expect(await spoken.events('lease.moved')).toHaveLength(1);
+  });
+
+  const AUDIO = concatInt16([speech('pause-01.wav'), speech('slt-01.wav'), silence(1_500)]);
+  let report: Promise<string[]> | undefined;
+  function undisturbedReport(): Promise<string[]> {
+    report ??= undisturbed(AUDIO);
+    return report;
+  }
+
+  test.each(Array.from({ length: 12 }, (_, index) => 400 + index * 860))(
+    'a listener killed when %i ms were sent is followed by one that loses and repeats nothing',
+    async (killedAtMs) => {
+      const expected = await undisturbedReport();
+      const first = await startWorker();
+      const spoken = await openSession();
+      await spoken.offer();
+      await spoken.until('lease.moved');
+      const cut = killedAtMs * 16;
+      await spoken.speak(AUDIO.slice(0, cut));
+      // Somewhere in the middle of what it makes of it.
+      await new Promise((resolve) => setTimeout(resolve, killedAtMs % 50));
+      await kill(first);
+      await startWorker();
+      await spoken.offer();
+      await spoken.speak(AUDIO.slice(cut));
+      await untilHeard(spoken);
+      expect(await spoken.report()).toEqual(expected);
+    },
+    30_000,
+  );
+
+  test.each([300, 900, 1_700, 2_600, 3_400])(
+    'a listener that lives on when another takes its session after %i ms is refused, and says nothing twice',
+    async (takenAtMs) => {
+      const expected = await undisturbedReport();
+      await startWorker();
+      const spoken = await openSession();
+      await spoken.offer();
+      await spoken.until('lease.moved');
+      const cut = takenAtMs * 16;
+      await spoken.speak(AUDIO.slice(0, cut));
+      await startWorker();
+      // Taken by either: also by the one that has it already.
+      await spoken.offer();
+      await spoken.speak(AUDIO.slice(cut));
+      await spoken.until('lease.moved', 2);
+      await untilHeard(spoken);
+      expect(await spoken.report()).toEqual(expected);
+    },
+    30_000,
+  );
+
+  test('a listener that drains goes on until its successor has the session', async () => {
+    const expected = await undisturbedReport();
+    const first = await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await spoken.speak(AUDIO.slice(0, 30_000));
+    const stopped = first.stop();
+    workers.splice(workers.indexOf(first), 1);
+    const [offered] = await spoken.until('lease.offered');
+    expect(offered?.fence).toBe((await spoken.inspect())?.listener?.fence);
+    await startWorker();
+    await spoken.offer();
+    await spoken.speak(AUDIO.slice(30_000));
+    await stopped;
+    await untilHeard(spoken);
+    expect(await spoken.report()).toEqual(expected);
+  });
+
+  test('a commit that the predecessor left undone is done by the successor', async () => {
+    const first = await startWorker();
+    const spoken = await openSession({ silenceMs: 5_000 });
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await spoken.speak(speech('slt-02.wav').slice(0, 16_000));
+    await spoken.until('speech.started');
+    await kill(first);
+    await spoken.speak(speech('slt-02.wav').slice(16_000));
+    await spoken.write({ type: 'input.commit' });
+    await startWorker();
+    await spoken.offer();
+    expect((await spoken.turns(1))[0]?.text).toBe(TIMER);
+  });
+});
+
+describe('when Redis', () => {
+  const audio = concatInt16([speech('slt-01.wav'), silence(1_500)]);
+
+  test('is restarted in the middle of speech, nothing is lost and nothing repeated', async () => {
+    const expected = await undisturbed(audio);
+    await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await spoken.speak(audio.slice(0, 24_000), { live: true });
+    await redis.restart();
+    await spoken.speak(audio.slice(24_000), { live: true });
+    await untilHeard(spoken);
+    expect(await spoken.report()).toEqual(expected);
+  }, 40_000);
+
+  test('does not answer for longer than a write waits, it is not written twice', async () => {
+    const expected = await undisturbed(audio);
+    await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    // Everything is sent; what the listener makes of it falls into the silence of Redis.
+    await spoken.speak(audio);
+    await redis.freeze();
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await redis.thaw();
+    await untilHeard(spoken);
+    expect(await spoken.report()).toEqual(expected);
+  }, 40_000);
 });

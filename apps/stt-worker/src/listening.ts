@@ -16,7 +16,7 @@ const HELD_UP_RETRY_MS = 20;
 /** How long an offer is tried to be taken while Redis is away; after that the owner makes a new one. */
 const ACQUIRE_LIMIT_MS = 2_000;
 /** How long a drain waits for successors. */
-const HAND_OVER_LIMIT_MS = 5_000;
+const DEFAULT_HAND_OVER_LIMIT_MS = 5_000;
 const DEFAULT_PAUSE_MS = 160;
 
 export interface ListeningOptions {
@@ -28,6 +28,7 @@ export interface ListeningOptions {
   readonly signal: AbortSignal;
   readonly engine: EngineStatus;
   readonly detector: VoiceDetector;
+  readonly handOverLimitMs?: number;
   readonly config: {
     readonly pauseMs?: number;
     readonly onProbability: number;
@@ -103,7 +104,7 @@ class Listening {
 
   /** Goes on listening until the owners have found successors: no conversation waits for a worker that leaves. */
   async #drain(taker: WorkTaker): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, handOverLimitMs = DEFAULT_HAND_OVER_LIMIT_MS } = this.#options;
     this.#draining = true;
     this.#presence?.update().catch(() => undefined);
     await taker.close(1_000);
@@ -113,7 +114,7 @@ class Listening {
     if (this.#listeners.size === 0) return;
     for (const listener of this.#listeners.values()) listener.offerLease();
     const given = new AbortController();
-    const late = clock.sleep(HAND_OVER_LIMIT_MS, given.signal).catch(() => undefined);
+    const late = clock.sleep(handOverLimitMs, given.signal).catch(() => undefined);
     await Promise.race([empty, late]).finally(() => given.abort());
     const left = this.#listeners.size;
     if (left > 0) this.#options.logger.warn({ sessions: left }, 'sessions have no successor yet');

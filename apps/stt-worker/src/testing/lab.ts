@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { bytesToInt16, int16ToBytes, readWav } from '@parley/audio';
+import { int16ToBytes, readWav } from '@parley/audio';
 import { type Bus, connectBus } from '@parley/bus';
 import { DEFAULT_SETTINGS, type EventType, type SessionEvent, type SessionId, type Settings } from '@parley/protocol';
 import { createLogger, createMetrics, type Logger, type Metrics, systemClock } from '@parley/runtime';
@@ -45,16 +45,27 @@ export class TestWorker {
       loaded: Promise.resolve(recognizer),
       status: () => ({ engine: recognizer.name, engineReason: 'test', engineHint: '', ready: true }),
     };
-    const config = { onProbability: 0.5, offProbability: 0.35, gateDbfs: -66, stallTimeoutMs: 5_000 };
+    const config = { onProbability: 0.5, offProbability: 0.35, gateDbfs: -66, stallTimeoutMs: 3_000 };
     const { signal } = this.#drain;
-    this.#done = runListening({ bus, logger, metrics, clock: systemClock, signal, engine, detector, config });
+    const handOverLimitMs = 1_000;
+    this.#done = runListening({
+      handOverLimitMs,
+      bus,
+      logger,
+      metrics,
+      clock: systemClock,
+      signal,
+      engine,
+      detector,
+      config,
+    });
   }
 
   static async start(
     redis: TestRedis,
     { recognizer, detector }: { readonly recognizer: Recognizer; readonly detector: VoiceDetector },
   ): Promise<TestWorker> {
-    const logger = createLogger({ name: 'stt-worker', level: (process.env.LOG_LEVEL as 'silent') ?? 'silent' });
+    const logger = createLogger({ name: 'stt-worker', level: 'silent' });
     const { bus, metrics } = await connectTestBus(redis, logger);
     return new TestWorker(bus, metrics, recognizer, detector, logger);
   }
@@ -65,11 +76,11 @@ export class TestWorker {
     await this.bus.close();
   }
 
-  /** Its connections end first, so nothing that it still wants to say is heard. */
-  async kill(): Promise<void> {
+  /** Its connections end first, so nothing that it still wants to say is heard. `gone` is when nothing of it is left. */
+  async kill(): Promise<{ readonly gone: Promise<void> }> {
     await this.bus.close();
     this.#drain.abort(new Error('killed'));
-    await this.#done.catch(() => undefined);
+    return { gone: this.#done.catch(() => undefined) };
   }
 }
 
@@ -127,7 +138,15 @@ export class SpokenSession {
 
   async send(entry: Int16Array): Promise<void> {
     this.#endSample += entry.length;
-    await this.#bus.audioIn.add(this.session, this.#endSample, int16ToBytes(entry), CAP_SAMPLES);
+    for (;;) {
+      try {
+        // Written again where the answer was lost: what is there already is refused.
+        await this.#bus.audioIn.add(this.session, this.#endSample, int16ToBytes(entry), CAP_SAMPLES);
+        return;
+      } catch {
+        await systemClock.sleep(50);
+      }
+    }
   }
 
   /** Leaves audio out, as a client does whose numbering jumps. */
@@ -146,17 +165,34 @@ export class SpokenSession {
   }
 
   /** Waits until so many turns have ended. */
-  async turns(count: number, timeoutMs = 10_000): Promise<SessionEvent<'turn.ended'>[]> {
+  turns(count: number): Promise<SessionEvent<'turn.ended'>[]> {
+    return this.until('turn.ended', count);
+  }
+
+  /** Waits until there are so many events of a type. */
+  async until<T extends EventType>(type: T, count = 1, timeoutMs = 15_000): Promise<SessionEvent<T>[]> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      const ended = await this.events('turn.ended');
-      if (ended.length >= count) return ended;
+      const found = await this.events(type).catch(() => []);
+      if (found.length >= count) return found;
       if (performance.now() > deadlineMs) {
-        const types = (await this.events()).map(({ type }) => type).join(' ');
-        throw new Error(`${ended.length} of ${count} turns have ended: ${types}`);
+        const types = (await this.events()).map((event) => event.type).join(' ');
+        throw new Error(`${found.length} of ${count} ${type}: ${types}`);
       }
-      await systemClock.sleep(20);
+      await systemClock.sleep(10);
     }
+  }
+
+  /** What listeners reported, without what the next report makes obsolete: each event as one line. */
+  async report(): Promise<string[]> {
+    const events = await this.events(
+      ...(['speech.started', 'speech.confirmed', 'speech.stopped', 'transcript.final', 'turn.ended'] as const),
+    );
+    return events.map(({ id: _, at: __, trace: ___, type, ...body }) => `${type} ${JSON.stringify(body)}`);
+  }
+
+  inspect() {
+    return this.#bus.registry.inspect(this.session);
   }
 
   async close(): Promise<void> {
@@ -184,5 +220,3 @@ export function wordErrors(said: string, understood: string): { errors: number; 
   }
   return { errors: row.at(-1) ?? 0, words: a.length };
 }
-
-export { bytesToInt16 };

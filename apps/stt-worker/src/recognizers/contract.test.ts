@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Recognizer, RecognizerOptions } from '../recognizer.ts';
+import { silence, speech, speechItems, wordErrors } from '../testing/lab.ts';
+import { createRecognizer as createPocketSphinx } from './pocketsphinx.ts';
+import { createRecognizer as createSherpa } from './sherpa.ts';
+
+const MODEL = new URL('../../../../libs/testkit/fixtures/models/tiny-stt-en', import.meta.url).pathname;
+const options: RecognizerOptions = {
+  modelDir: undefined,
+  slots: 4,
+  stallTimeoutMs: 10_000,
+  onTrouble: (error) => {
+    throw error;
+  },
+};
+
+const ENGINES = [
+  {
+    name: 'pocketsphinx',
+    create: () => createPocketSphinx(options),
+    clear: ['slt-01.wav', 'slt-05.wav', 'rms-01.wav'],
+    // Of the sentences of the clear voices slt and rms.
+    maxWordErrorRate: 0.05,
+  },
+  {
+    name: 'sherpa',
+    create: () => createSherpa({ ...options, modelDir: MODEL }),
+    clear: ['slt-01.wav', 'slt-02.wav', 'rms-01.wav'],
+    maxWordErrorRate: 0.2,
+  },
+];
+
+const textOf = (file: string): string => speechItems().find((item) => item.file === file)?.text ?? '';
+
+describe.each(ENGINES)('$name', ({ create, clear, maxWordErrorRate }) => {
+  let recognizer: Recognizer;
+  beforeAll(async () => {
+    recognizer = await create();
+  });
+  afterAll(() => recognizer.close());
+
+  /** Settles a recording, given in chunks of so many samples. */
+  async function recognise(samples: Int16Array, chunkSamples = 512): Promise<string> {
+    const stream = await recognizer.open();
+    for (let offset = 0; offset < samples.length; offset += chunkSamples) {
+      stream.accept(samples.slice(offset, offset + chunkSamples));
+    }
+    const text = await stream.settle();
+    stream.close();
+    return text;
+  }
+
+  test.each(clear)('understands every word of %s', async (file) => {
+    expect(await recognise(speech(file))).toBe(textOf(file));
+  });
+
+  test('understands the clear voices with few errors', async () => {
+    let errors = 0;
+    let words = 0;
+    for (const { file, text } of speechItems().filter(
+      ({ kind, voice }) => kind === 'short' && /slt|rms/.test(voice ?? ''),
+    )) {
+      const found = wordErrors(text, await recognise(speech(file)));
+      errors += found.errors;
+      words += found.words;
+    }
+    expect(errors / words).toBeLessThan(maxWordErrorRate);
+  }, 60_000);
+
+  test('tells what it understands while speech goes on', async () => {
+    const stream = await recognizer.open();
+    const partials: string[] = [];
+    stream.onPartial((text) => partials.push(text));
+    const [file = ''] = clear;
+    const samples = speech(file);
+    stream.accept(samples.slice(0, samples.length / 2));
+    await vi.waitFor(() => expect(partials.at(-1)?.split(' ').length).toBeGreaterThan(2), { timeout: 5_000 });
+    stream.accept(samples.slice(samples.length / 2));
+    expect(await stream.settle()).toBe(textOf(file));
+    expect(stream.backlogMs).toBe(0);
+    stream.close();
+  });
+
+  test('understands a segment alike whatever came before and however it is cut', async () => {
+    const [first = '', second = ''] = clear;
+    const stream = await recognizer.open();
+    for (const file of ['noise.wav', first, second, 'awb-02.wav', first]) {
+      stream.accept(speech(file));
+      const text = await stream.settle();
+      if (file === first || file === second) expect(text).toBe(textOf(file));
+    }
+    stream.close();
+    for (const chunkSamples of [160, 4_001, 100_000]) {
+      expect(await recognise(speech('pause-02.wav'), chunkSamples)).toBe(await recognise(speech('pause-02.wav')));
+    }
+  }, 30_000);
+
+  test('keeps segments apart when the next begins before the last is settled', async () => {
+    const [first = '', second = ''] = clear;
+    const stream = await recognizer.open();
+    stream.accept(speech(first));
+    const one = stream.settle();
+    stream.accept(speech(second));
+    const two = stream.settle();
+    const nothing = stream.settle();
+    expect(await Promise.all([one, two, nothing])).toEqual([textOf(first), textOf(second), '']);
+    stream.close();
+  });
+
+  test('keeps sessions apart', async () => {
+    const streams = await Promise.all(clear.map(() => recognizer.open()));
+    const recordings = clear.map(speech);
+    for (let offset = 0; offset < 80_000; offset += 1_600) {
+      streams.forEach((stream, index) => {
+        const chunk = recordings[index]?.slice(offset, offset + 1_600);
+        if (chunk && chunk.length > 0) stream.accept(chunk);
+      });
+    }
+    expect(await Promise.all(streams.map((stream) => stream.settle()))).toEqual(clear.map(textOf));
+    for (const stream of streams) stream.close();
+  });
+
+  test('hears nothing in silence, and nothing in nothing', async () => {
+    expect(await recognise(silence(1_000))).toBe('');
+    expect(await recognise(new Int16Array(0))).toBe('');
+    expect(await recognise(silence(5))).toBe('');
+  });
+
+  test('forgets a segment that is abandoned', async () => {
+    const [first = '', second = ''] = clear;
+    const stream = await recognizer.open();
+    stream.accept(speech(first));
+    stream.abandon();
+    stream.accept(speech(second));
+    expect(await stream.settle()).toBe(textOf(second));
+    stream.close();
+  });
+
+  test('does not keep the event loop waiting', async () => {
+    const stream = await recognizer.open();
+    let longestMs = 0;
+    let lastMs = performance.now();
+    const ticker = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - lastMs);
+      lastMs = performance.now();
+    }, 5);
+    stream.accept(speech('pause-03.wav'));
+    await stream.settle();
+    clearInterval(ticker);
+    stream.close();
+    expect(longestMs).toBeLessThan(150);
+  });
+
+  test('drops a stream that is closed, in the middle of what it does', async () => {
+    const stream = await recognizer.open();
+    stream.accept(speech('pause-03.wav'));
+    const settled = stream.settle();
+    stream.close();
+    stream.close();
+    await expect(settled).rejects.toMatchObject({ code: 'engine_failed' });
+    expect(await recognise(speech(clear[0] ?? ''))).toBe(textOf(clear[0] ?? ''));
+  });
+});
+
+test('an engine that is closed opens no stream', async () => {
+  const recognizer = await createSherpa({ ...options, modelDir: MODEL });
+  const stream = await recognizer.open();
+  const failure = new Promise((resolve) => stream.onFailure(resolve));
+  stream.accept(silence(100));
+  await recognizer.close();
+  expect(await failure).toMatchObject({ code: 'engine_failed' });
+  await expect(recognizer.open()).rejects.toMatchObject({ code: 'engine_failed' });
+});
+
+test.each([
+  ['pocketsphinx', () => createPocketSphinx({ ...options, modelDir: '/nowhere' })],
+  ['sherpa without a folder', () => createSherpa(options)],
+  ['sherpa with an empty folder', () => createSherpa({ ...options, modelDir: '/nowhere' })],
+])('%s says what is missing', async (_, create) => {
+  await expect(create()).rejects.toMatchObject({ code: 'engine_missing' });
+});
