@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { KEY_SUBPROTOCOL_PREFIX } from '@parley/protocol';
+import { KEY_SUBPROTOCOL_PREFIX, VoiceError } from '@parley/protocol';
 
 /** What a connection shows of itself when it asks to be let in. */
 export interface HandshakeRequest {
@@ -7,6 +7,9 @@ export interface HandshakeRequest {
   readonly subprotocols: string;
   readonly query: URLSearchParams;
 }
+
+/** Hash of the key that a connection showed (empty where none is asked for), or why it is not let in. */
+export type Admission = string | VoiceError;
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -31,9 +34,9 @@ export function shownKey(request: HandshakeRequest): string | undefined {
 }
 
 /** Hash of the key a session is bound to; empty where no key is asked for. */
-export function authenticate(request: HandshakeRequest, accepted: readonly string[]): string | undefined {
+export function authenticate(request: HandshakeRequest, accepted: readonly string[]): Admission {
   if (accepted.length === 0) return '';
   const key = shownKey(request);
-  if (key === undefined || !isAccepted(key, accepted)) return undefined;
+  if (key === undefined || !isAccepted(key, accepted)) return new VoiceError('unauthorized');
   return digest(key).toString('base64url');
 }

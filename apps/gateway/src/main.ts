@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { connectBus } from '@parley/bus';
-import { VoiceError } from '@parley/protocol';
 import { runService, untilAborted } from '@parley/runtime';
 import { gatewaySettings } from './config.ts';
 import { NativeConnection } from './dialects/native/native-connection.ts';
@@ -28,15 +27,14 @@ await runService(
 
     const server = await startServer({
       ...config,
-      admit: (request) => authenticate(request, config.apiKeys) ?? new VoiceError('unauthorized'),
-      connect: (socket, keyHash) =>
-        new NativeConnection(socket, {
+      admit: (request) => authenticate(request, config.apiKeys),
+      connect: (socket, admission) =>
+        new NativeConnection(socket, admission, {
           registry,
           clock,
           logger,
           metrics: counts,
           helloTimeoutMs: config.helloTimeoutMs,
-          keyHash,
         }),
       http: (request) =>
         answerHttp(request, {

@@ -1,7 +1,7 @@
 import * as uWS from 'uWebSockets.js';
 import { SUBPROTOCOL, VoiceError } from '@parley/protocol';
 import type { SendResult } from './client-link.ts';
-import type { HandshakeRequest } from './handshake.ts';
+import type { Admission, HandshakeRequest } from './handshake.ts';
 import type { Socket, SocketHandler } from './socket.ts';
 
 /** An HTTP answer. */
@@ -30,9 +30,9 @@ export interface ServerOptions {
   readonly maxMessageBytes: number;
   /** Bytes that may wait in one socket; a message beyond them is dropped, and the client disconnected. */
   readonly maxBufferedBytes: number;
-  /** Lets a connection in (with the hash of its key), or refuses it. */
-  readonly admit: (request: HandshakeRequest) => string | VoiceError;
-  readonly connect: (socket: Socket, keyHash: string) => SocketHandler;
+  readonly admit: (request: HandshakeRequest) => Admission;
+  /** Takes a connection. One that is not let in is told so in its own protocol: browsers hide the status of an upgrade. */
+  readonly connect: (socket: Socket, admission: Admission) => SocketHandler;
   /** Answers GET requests; undefined is 404. */
   readonly http: (request: HttpRequest) => Promise<HttpAnswer | undefined>;
   readonly onConnections: (open: number) => void;
@@ -48,11 +48,12 @@ export interface Server {
 }
 
 interface SocketData {
-  readonly keyHash: string;
+  readonly admitted: Admission;
   connection?: Connection;
 }
 
 const SESSION_PATH = '/v1/session';
+const OVERSIZE_FACTOR = 4;
 /** A connection without any message, in either direction, is closed by the library after this time. */
 const IDLE_SECONDS = 60;
 const DROPPED_CLOSE = new VoiceError('slow_consumer').closeCode;
@@ -103,7 +104,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   let connections = 0;
 
   app.ws<SocketData>(SESSION_PATH, {
-    maxPayloadLength: options.maxMessageBytes,
+    // Somewhat too large a message is told to the client; the library cuts off what is much too large.
+    maxPayloadLength: OVERSIZE_FACTOR * options.maxMessageBytes,
     maxBackpressure: options.maxBufferedBytes,
     closeOnBackpressureLimit: false,
     idleTimeout: IDLE_SECONDS,
@@ -113,10 +115,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       const key = request.getHeader('sec-websocket-key');
       const extensions = request.getHeader('sec-websocket-extensions');
       const offered = handshake.subprotocols.split(',').map((name) => name.trim());
-      const admitted = options.admit(handshake);
-      if (admitted instanceof VoiceError) return answer(response, refusal(admitted));
       response.upgrade(
-        { keyHash: admitted },
+        { admitted: options.admit(handshake) },
         key,
         offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : '',
         extensions,
@@ -128,13 +128,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       options.onConnections(connections);
       const data = ws.getUserData();
       data.connection = new Connection(ws, options.onDropped);
-      data.connection.handler = options.connect(data.connection, data.keyHash);
+      data.connection.handler = options.connect(data.connection, data.admitted);
     },
     message: (ws, message, isBinary) => {
       const { handler } = ws.getUserData().connection ?? {};
       if (!handler) return;
       // The library's buffer is gone after this call: text is decoded here, audio copied by whoever keeps it.
-      if (isBinary) handler.binary(new Uint8Array(message));
+      if (message.byteLength > options.maxMessageBytes) handler.oversized();
+      else if (isBinary) handler.binary(new Uint8Array(message));
       else handler.text(Buffer.from(message).toString('utf8'));
     },
     close: (ws) => {
@@ -185,9 +186,6 @@ function handshakeOf(request: uWS.HttpRequest): HandshakeRequest {
     query: new URLSearchParams(request.getQuery() ?? ''),
   };
 }
-
-const refusal = (error: VoiceError): HttpAnswer =>
-  jsonAnswer(error.code === 'unauthorized' ? 401 : 503, { error: error.toWire() });
 
 function answer(response: uWS.HttpResponse, { status, contentType, body }: HttpAnswer): void {
   response

@@ -12,5 +12,7 @@ export interface Socket {
 export interface SocketHandler {
   text(message: string): void;
   binary(message: Uint8Array): void;
+  /** A message longer than allowed came; it is gone. */
+  oversized(): void;
   closed(): void;
 }

@@ -7,6 +7,7 @@ import {
   VoiceError,
 } from '@parley/protocol';
 import { type Clock, type Logger, startSpan } from '@parley/runtime';
+import type { Admission } from '../../handshake.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
 import type { SessionOwner } from '../../owner.ts';
 import type { OwnerRegistry } from '../../owner-registry.ts';
@@ -25,8 +26,6 @@ export interface NativeConnectionOptions {
   readonly logger: Logger;
   readonly metrics: GatewayMetrics;
   readonly helloTimeoutMs: number;
-  /** Hash of the key that opened the connection; empty where none is asked for. */
-  readonly keyHash: string;
 }
 
 /**
@@ -35,6 +34,7 @@ export interface NativeConnectionOptions {
  */
 export class NativeConnection implements SocketHandler {
   readonly #options: NativeConnectionOptions;
+  readonly #keyHash: string;
   readonly #link: NativeLink;
   readonly #cancelHello: () => void;
   #owner: SessionOwner | undefined;
@@ -46,14 +46,16 @@ export class NativeConnection implements SocketHandler {
   #allowance = MESSAGE_BURST;
   #allowanceAtMs: number;
 
-  constructor(socket: Socket, options: NativeConnectionOptions) {
+  constructor(socket: Socket, admission: Admission, options: NativeConnectionOptions) {
     this.#options = options;
+    this.#keyHash = admission instanceof VoiceError ? '' : admission;
     this.#link = new NativeLink(socket);
     this.#allowanceAtMs = options.clock.nowMs();
     this.#cancelHello = options.clock.setTimeout(
       () => this.#fail(new VoiceError('hello_timeout')),
       options.helloTimeoutMs,
     );
+    if (admission instanceof VoiceError) this.#fail(admission);
   }
 
   text(message: string): void {
@@ -91,6 +93,10 @@ export class NativeConnection implements SocketHandler {
     }
   }
 
+  oversized(): void {
+    this.#fail(new VoiceError('too_large'));
+  }
+
   closed(): void {
     this.#closed = true;
     this.#cancelHello();
@@ -111,12 +117,12 @@ export class NativeConnection implements SocketHandler {
   }
 
   async #open(message: Extract<ClientMessage, { type: 'session.start' | 'session.resume' }>): Promise<void> {
-    const { registry, keyHash } = this.#options;
+    const { registry } = this.#options;
     const adopt = (owner: SessionOwner): void => {
       this.#owner = owner;
     };
-    if (message.type === 'session.start') await registry.start(message, keyHash, this.#link, adopt);
-    else await registry.resume(message, keyHash, this.#link, adopt);
+    if (message.type === 'session.start') await registry.start(message, this.#keyHash, this.#link, adopt);
+    else await registry.resume(message, this.#keyHash, this.#link, adopt);
     if (this.#closed) this.#owner?.detach(this.#link);
   }
 
