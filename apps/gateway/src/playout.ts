@@ -230,7 +230,7 @@ export class Playout {
   /** Tells an end that was not known yet when the last audio was sent. */
   #sendFlags({ turn, attempt, generation, played }: PlayoutReply, clause: number, endOfReply: boolean): boolean {
     const startSample = Math.max(this.#sent, played);
-    const endOfClause = !(clause === this.#clause && this.#clauseEndSent);
+    const endOfClause = clause > this.#clause || (clause === this.#clause && !this.#clauseEndSent);
     const frame = { turn, attempt, generation, clause, startSample, endOfClause, endOfReply, pcm: new Uint8Array(0) };
     return this.#send(frame) !== 'dropped';
   }
