@@ -8,7 +8,7 @@ import { ModelError } from './model-error.ts';
  * How far a download is trusted: its checksum came from Parley's own list, or from the release that publishes it, or
  * there was none, and what came first is what must come again.
  */
-export const TRUSTS = ['manifest', 'release', 'first-use'] as const;
+const TRUSTS = ['manifest', 'release', 'first-use'] as const;
 export type Trust = (typeof TRUSTS)[number];
 
 const FileFacts = z.object({ sizeBytes: z.int().nonnegative(), sha256: z.string().regex(/^[0-9a-f]{64}$/) });

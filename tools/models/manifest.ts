@@ -4,7 +4,7 @@ import { MODEL_KINDS, type ModelKind, type ModelStage } from './model-kinds.ts';
  * What a model costs to run, judged from its size and design, not measured: `light` needs well under a tenth of a
  * processor core in real time, `medium` up to half of one, `heavy` more than that, or a GPU.
  */
-export type Speed = 'light' | 'medium' | 'heavy';
+type Speed = 'light' | 'medium' | 'heavy';
 
 /** One model that can be fetched by name. */
 export interface Model {

@@ -24,6 +24,12 @@ function tell(message: UnpackThreadMessage): void {
   parentPort?.postMessage(message);
 }
 
+/** The decoder of bzip2 stumbles over the end of a file that was cut short. */
+function brokenBecause(error: unknown): string {
+  if (!(error instanceof Error) || error instanceof TypeError) return 'the archive ends too early, or is broken';
+  return `the archive is broken (${error.message})`;
+}
+
 const reading = createReadStream(archivePath);
 const unpacked = new PassThrough();
 let bytes = 0;
@@ -40,6 +46,6 @@ try {
 } catch (error) {
   const failure = ModelError.fromDisk(error);
   const kind = failure instanceof ModelError && failure.code === 'disk' ? 'disk' : 'archive';
-  tell({ type: 'failed', kind, message: failure instanceof Error ? failure.message : String(failure) });
+  tell({ type: 'failed', kind, message: failure instanceof ModelError ? failure.message : brokenBecause(failure) });
   reading.destroy();
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a file is served: rightly, unless told otherwise. */
-export interface Behaviour {
+interface Behaviour {
   readonly body: Uint8Array;
   /** Null sends neither ETag nor date. */
   readonly etag?: string | null;
@@ -22,7 +22,7 @@ export interface Behaviour {
   readonly pauseMs?: number;
 }
 
-export type Answer = Behaviour | ((request: IncomingMessage, response: ServerResponse) => void);
+type Answer = Behaviour | ((request: IncomingMessage, response: ServerResponse) => void);
 
 /** A server for tests that breaks, lies and dawdles as it is told. */
 export interface FileServer {
