@@ -55,8 +55,12 @@ export class Lab {
       PARLEY_TTS_BASE_URL: tts.url,
       ...counts.env,
     };
-    const system = await startSystem({ ...counts, redisUrl: redis.url, env });
-    return new Lab(redis, llm, tts, system);
+    try {
+      return new Lab(redis, llm, tts, await startSystem({ ...counts, redisUrl: redis.url, env }));
+    } catch (error) {
+      await Promise.all([llm.close(), tts.close(), redis.stop()]);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -89,10 +93,15 @@ export class Lab {
     return outcome;
   }
 
+  /** The second of two: the first conversation of a system warms it up. */
+  async #undisturbedOutcome(): Promise<Outcome> {
+    await this.converse();
+    return this.converse();
+  }
+
   /** Repeats a fault; nothing may be lost or said twice. Answers the delays that it added. */
   async trials(fault: (user: User) => Promise<void>, mend: () => Promise<void>): Promise<number[]> {
-    this.#undisturbed ??= await this.converse();
-    const expected = this.#undisturbed;
+    const expected = (this.#undisturbed ??= await this.#undisturbedOutcome());
     const addedMs: number[] = [];
     for (let trial = 0; trial < TRIALS; trial += 1) {
       const { transcript, text, pcm, tookMs } = await this.converse(fault);

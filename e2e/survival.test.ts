@@ -24,7 +24,7 @@ describe('a session survives', () => {
     await user?.leave();
     user = undefined;
   });
-  afterAll(() => lab.close());
+  afterAll(() => lab?.close());
 
   it('a reply that kills every worker: an error after three, and the next question is answered', async () => {
     for (let i = 0; i < 4; i += 1) await lab.system.add('llm-worker', { PARLEY_LLM_ENGINE: engine('deadly-model') });

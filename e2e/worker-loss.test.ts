@@ -9,8 +9,8 @@ describe('a conversation loses nothing and repeats nothing', () => {
   beforeAll(async () => {
     lab = await Lab.open({ gateways: 2, stt: 2, llm: 2, tts: 2 });
   });
-  afterEach(() => lab.leave());
-  afterAll(() => lab.close());
+  afterEach(() => lab?.leave());
+  afterAll(() => lab?.close());
 
   const replace = (app: Parameters<typeof lab.system.add>[0]) => async () => {
     await lab.system.add(app);
