@@ -24,8 +24,27 @@ export function launch(program, args, { folder, bin, ownsSignals }) {
       child.kill(name);
     });
   }
+  watchParent(() => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.on('error', (error) => reject(new Stop(`${program} could not be started: ${error.message}`)));
     child.on('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   });
+}
+
+const PARENT_POLL_MS = 200;
+
+/**
+ * npm runs a script through a shell, and a signal that ends the two does not come through to us: we only find that our
+ * parent is another one now.
+ * @param {() => void} onGone
+ */
+function watchParent(onGone) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, PARENT_POLL_MS);
+  timer.unref();
 }
