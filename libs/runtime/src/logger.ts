@@ -79,7 +79,8 @@ function prettyStream(stream: DestinationStream, colorize: boolean): Destination
     colorize,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,host,service',
+    // Facts that a person at a terminal knows, and the long list of settings.
+    ignore: 'pid,host,service,config',
   });
   return {
     write: (line) => stream.write(format(JSON.parse(line))),
