@@ -16,7 +16,7 @@ export function startUpTable({ urls, redis, dataDir, stages, colour }: StartUpFa
   const style = colour ? { head: ['cyan'], border: ['grey'] } : { head: [], border: [] };
   const places = new Table({ style });
   places.push(
-    { 'Open in a browser': urls.join('\n') },
+    { Gateways: urls.join('\n') },
     { 'Programs connect to': urls.map((url) => `${url.replace(/^http/, 'ws')}/v1/session`).join('\n') },
     { Redis: redis },
     { 'Data folder': dataDir },
