@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { PROTOCOL_VERSION, SUBPROTOCOL } from '@parley/protocol';
-import { waitUntil } from '@parley/testkit';
+import { type AppName, waitUntil } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Lab } from './lab.ts';
 import { redisKeysOf } from './log.ts';
@@ -8,16 +8,16 @@ import { speech, textOf, User } from './user.ts';
 
 const engine = (name: string) => `module:${fileURLToPath(new URL(`./engines/${name}.ts`, import.meta.url))}`;
 
+const running = ({ system }: Lab, app: AppName) => system.processes.filter((one) => one.app === app && one.running);
+
 describe('a session survives', () => {
   let lab: Lab;
   let user: User | undefined;
 
   beforeAll(async () => {
     lab = await Lab.open({
-      stt: 0,
-      llm: 0,
-      tts: 1,
-      env: { PARLEY_MAX_INPUT_MS: '3000', PARLEY_GRACE_MS: '1500' },
+      llm: 4,
+      env: { PARLEY_MAX_INPUT_MS: '3000', PARLEY_GRACE_MS: '1500', PARLEY_LLM_ENGINE: engine('deadly-model') },
     });
   });
   afterEach(async () => {
@@ -27,27 +27,24 @@ describe('a session survives', () => {
   afterAll(() => lab?.close());
 
   it('a reply that kills every worker: an error after three, and the next question is answered', async () => {
-    for (let i = 0; i < 4; i += 1) await lab.system.add('llm-worker', { PARLEY_LLM_ENGINE: engine('deadly-model') });
-    await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: 'pocketsphinx' });
-    await lab.system.ready();
     user = await User.connect(lab.system.urls);
     user.session.sendText('poison');
     const failed = await user.event('stage.failed', () => true, 20_000);
     expect(failed).toMatchObject({ stage: 'reply', code: 'poisoned_input', turn: 1 });
-    expect(lab.system.processes.filter((one) => one.app === 'llm-worker' && !one.running)).toHaveLength(3);
+    expect(running(lab, 'llm-worker')).toHaveLength(1);
     user.session.sendText('hello');
     expect((await user.answered(2)).text).toBe('You said hello.');
   });
 
   it('an utterance that kills every listener: an error after three, and the next question is heard', async () => {
-    for (const one of lab.system.processes) if (one.app === 'stt-worker') await one.kill();
+    for (const one of running(lab, 'stt-worker')) await one.kill();
     for (let i = 0; i < 3; i += 1)
       await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: engine('deadly-recognizer') });
     user = await User.connect(lab.system.urls);
     await user.say(await speech('rms-01'));
     const failed = await user.event('stage.failed', ({ stage }) => stage === 'listen', 30_000);
     expect(failed.code).toBe('poisoned_input');
-    await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: 'pocketsphinx' });
+    await lab.system.add('stt-worker');
     await user.say(new Int16Array(16_000));
     await user.say(await speech('slt-02'));
     await user.answered(1);
@@ -55,13 +52,13 @@ describe('a session survives', () => {
   });
 
   it('nobody to listen: audio beyond the bound is reported as lost, the rest is heard when somebody comes', async () => {
-    for (const one of lab.system.processes) if (one.app === 'stt-worker') await one.kill();
+    for (const one of running(lab, 'stt-worker')) await one.kill();
     user = await User.connect(lab.system.urls);
     await user.say(new Int16Array(16_000 * 6));
     const lost = await user.event('audio.lost');
     expect(lost).toMatchObject({ reason: 'overflow' });
     expect(lost.ms).toBeGreaterThan(500);
-    await lab.system.add('stt-worker', { PARLEY_STT_ENGINE: 'pocketsphinx' });
+    await lab.system.add('stt-worker');
     await user.say(new Int16Array(16_000 * 3));
     await user.say(await speech('slt-02'));
     await user.answered(1);
@@ -73,10 +70,9 @@ describe('a session survives', () => {
     user.session.sendText('first');
     await user.answered(1);
     const delays: number[] = [];
-    const models = lab.system.processes.filter((one) => one.app === 'llm-worker' && one.running);
-    if (models.length < 2) await lab.system.add('llm-worker', { PARLEY_LLM_ENGINE: engine('deadly-model') });
-    await lab.system.ready();
-    for (const frozen of lab.system.processes.filter((one) => one.app === 'llm-worker' && one.running)) {
+    await lab.system.add('llm-worker');
+    await waitUntil(async () => (await lab.system.readyWorkers('llm')) >= 2);
+    for (const frozen of running(lab, 'llm-worker')) {
       frozen.signal('SIGSTOP');
       const turn = delays.length + 2;
       const askedMs = performance.now();

@@ -164,6 +164,14 @@ export class System {
     }, READY_TIMEOUT_MS);
   }
 
+  /** Warmed-up workers of a stage, as a gateway sees them. */
+  async readyWorkers(stage: 'stt' | 'llm' | 'tts'): Promise<number> {
+    const [url] = this.httpUrls;
+    const response = await fetch(`${url}/readyz`);
+    const { stages } = (await response.json()) as { stages: Record<string, { ready: boolean }[]> };
+    return stages[stage]?.filter(({ ready }) => ready).length ?? 0;
+  }
+
   /** What `/debug/sessions/{id}` of a gateway that answers says. */
   async debug(session: string): Promise<SessionDebug> {
     for (const url of this.httpUrls) {
