@@ -101,7 +101,8 @@ export class Lab {
 
   /** Repeats a fault; nothing may be lost or said twice. Answers the delays that it added. */
   async trials(fault: (user: User) => Promise<void>, mend: () => Promise<void>): Promise<number[]> {
-    const expected = (this.#undisturbed ??= await this.#undisturbedOutcome());
+    this.#undisturbed ??= await this.#undisturbedOutcome();
+    const expected = this.#undisturbed;
     const addedMs: number[] = [];
     for (let trial = 0; trial < TRIALS; trial += 1) {
       const { transcript, text, pcm, tookMs } = await this.converse(fault);
