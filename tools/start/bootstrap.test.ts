@@ -51,5 +51,5 @@ test('help needs nothing installed', () => {
 test('an unknown command is refused with those that there are', () => {
   const { status, text } = bootstrap(['dance']);
   expect(status).toBe(64);
-  expect(text).toContain('start, talk, test, check');
+  expect(text).toMatch(/"dance" is no command; there are start, talk,.* check/);
 });
