@@ -13,7 +13,7 @@ const REPORT_INTERVAL_MS = 250;
 const REPORT_VALID_MS = 2_000;
 
 /** One clause as the turn machine knows it. */
-export interface ClauseProgress {
+interface ClauseProgress {
   /** Whole length in samples once it is known (0 for one that was given up). */
   readonly samples: number | undefined;
 }

@@ -153,7 +153,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     response.onAborted(() => {
       aborted = true;
     });
-    options
+    void options
       .http({ ...handshakeOf(request), path, loopback: isLoopback(peer) })
       .catch(() => jsonAnswer(500, new VoiceError('internal').toWire()))
       .then((found) => {

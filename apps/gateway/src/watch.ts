@@ -2,7 +2,7 @@ import { workKey } from '@parley/protocol';
 import type { WorkTry } from './turn-machine/index.ts';
 
 /** A holder without a pulse for this long is replaced. */
-export const SILENCE_LIMIT_MS = 600;
+const SILENCE_LIMIT_MS = 600;
 /** Work nobody has taken for this long, although a worker is free, is offered again. */
 const UNCLAIMED_LIMIT_MS = 600;
 /** Work for which there has been no worker at all for this long is given up, or the client is told. */

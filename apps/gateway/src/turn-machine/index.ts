@@ -18,8 +18,8 @@ import { initialState, type TurnState } from './state.ts';
 import { type Decisions, noDecisions } from './step.ts';
 
 export { outstandingWork, type WorkTry } from './outstanding.ts';
-export type { ClauseState, ReplyState, TurnState } from './state.ts';
-export { type Command, type Decisions, type Effect, type HistoryOp, noDecisions } from './step.ts';
+export type { TurnState } from './state.ts';
+export { type Command, type Decisions, type Effect, noDecisions } from './step.ts';
 
 /**
  * The turn machine: a pure function `(state, event) → (state, decisions)`. It has no clock and does no I/O, so that a new

@@ -58,6 +58,36 @@ describe('the lease of a listener', () => {
   });
 });
 
+describe('audio on which the engine fails', () => {
+  const failed = {
+    type: 'work.failed',
+    stage: 'listen',
+    code: 'engine_failed',
+    retryable: true,
+    utterance: 1,
+  } as const;
+
+  it('is offered at once the first time, then at the pace of the watch, and passed over in the end', () => {
+    const machine = new Machine();
+    machine.startSpeech(1);
+    expect(machine.fold(failed).commands).toHaveLength(1);
+    for (const passed of [false, true]) {
+      expect(machine.fold(failed)).toMatchObject({ commands: [], events: [{ type: 'stage.failed', utterance: 1 }] });
+      const verdict = machine.loseListener('silent', 0, 900);
+      expect(verdict.commands).toHaveLength(1);
+      expect(verdict.skipTo !== undefined).toBe(passed);
+    }
+    expect(machine.fold(failed).commands).toHaveLength(1);
+  });
+
+  it('is offered at once again after progress', () => {
+    const machine = new Machine();
+    machine.fold(failed);
+    machine.endTurn(1, '');
+    expect(machine.fold(failed).commands).toHaveLength(1);
+  });
+});
+
 describe('audio on which listeners die', () => {
   it('is passed over after the third, and the client is told', () => {
     const machine = new Machine();

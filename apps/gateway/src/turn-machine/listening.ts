@@ -136,7 +136,10 @@ export const onListenerLost: Transition<SessionEvent<'holder.lost'>> = (state, e
   return listenerDied(state, event.cursor ?? 0, event.inputSample ?? 0, event.trace, decide);
 };
 
-/** The listener reports that its engine failed. */
+/**
+ * The listener reports that its engine failed. The session is offered again at once, but only the first time: where it
+ * fails again before anything is settled, the verdict on the silent listener sets the pace, and in the end gives up.
+ */
 export const onListenerFailed = (
   state: TurnState,
   event: SessionEvent<'work.failed'>,
@@ -151,7 +154,9 @@ export const onListenerFailed = (
     message: 'Speech recognition failed; it is tried again.',
     retryable: event.retryable,
   });
-  return offerListening(state, event.trace, decide);
+  const { listener } = state;
+  if (listener.deaths > 0) return state;
+  return offerListening({ ...state, listener: { ...listener, deaths: 1 } }, event.trace, decide);
 };
 
 function listenerDied(

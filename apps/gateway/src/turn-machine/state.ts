@@ -42,7 +42,7 @@ export interface UtteranceState {
 }
 
 /** A turn whose reply was cancelled unheard because the user went on speaking. */
-export interface ReopenedTurn extends Reply {
+interface ReopenedTurn extends Reply {
   readonly text: string;
   /** Where the user's message stands in the history. */
   readonly historyIndex: number;

@@ -19,9 +19,9 @@ export type Effect =
   | { readonly kind: 'stop'; readonly generation: number; readonly reply: Reply }
   | { readonly kind: 'cancel'; readonly reply: Reply; readonly work: readonly WorkTry[] };
 
-export type HistoryOp = { readonly push: HistoryMessage } | { readonly set: number; readonly message: HistoryMessage };
+type HistoryOp = { readonly push: HistoryMessage } | { readonly set: number; readonly message: HistoryMessage };
 
-export interface WorkChanges {
+interface WorkChanges {
   readonly create: { ref: WorkRef; input: string }[];
   readonly cancel: Reply[];
   readonly raiseTry: { ref: WorkRef; try: number; input?: string }[];
