@@ -71,7 +71,7 @@ export const gatewaySettings = {
   },
   graceMs: {
     env: 'PARLEY_GRACE_MS',
-    schema: positive(60_000),
+    schema: z.coerce.number().int().min(1_000).default(60_000),
     describe: 'Milliseconds a session waits for a client that has gone.',
   },
   idleTimeoutMs: {

@@ -23,7 +23,9 @@ import type { Verdict } from './watch.ts';
 
 /** All sessions are served by one timer; this is the grain of pacing. */
 const TICK_MS = 20;
-const REFRESH_INTERVAL_MS = 2_000;
+/** Deadlines are refreshed well before they pass, and no more often than this. */
+const REFRESHES_PER_GRACE = 4;
+const LONGEST_REFRESH_MS = 2_000;
 const PRESENCE_INTERVAL_MS = 500;
 
 const STAGE_OF = { listen: 'stt', reply: 'llm', speak: 'tts' } as const satisfies Record<Verdict['stage'], Stage>;
@@ -83,7 +85,8 @@ export class OwnerRegistry {
     this.#releases.push(await bus.control.subscribe((message) => this.#onControl(message)));
     await this.#refreshPresence();
     this.#every(PRESENCE_INTERVAL_MS, () => this.#refreshPresence());
-    this.#every(REFRESH_INTERVAL_MS, () => this.#refreshDeadlines());
+    const refreshMs = Math.min(LONGEST_REFRESH_MS, this.#options.limits.graceMs / REFRESHES_PER_GRACE);
+    this.#every(refreshMs, () => this.#refreshDeadlines());
     this.#startTicking();
   }
 
