@@ -1,15 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, type Environment, systemClock } from '@parley/runtime';
+import { ConfigError, type Environment } from '@parley/runtime';
+import { startScriptedOllama } from '@parley/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
-import { chooseEngine, loadLanguageModel } from './choose.ts';
-import { testConfig } from './testing/config.ts';
+import { chooseEngines, loadLanguageModel } from './choose.ts';
+import { testConfig, testParts } from './testing/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'parley-engine-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const choose = (env: Environment) => chooseEngine(testConfig(env));
+const choose = (env: Environment, found: 'ready' | 'no model' | 'absent' = 'absent') =>
+  chooseEngines(testConfig(env), async () => found);
 const URL = { PARLEY_LLM_BASE_URL: 'http://127.0.0.1:1/v1' };
 const KEY = { PARLEY_LLM_API_KEY: 'k', PARLEY_LLM_MODEL: 'm' };
 
@@ -26,26 +28,56 @@ describe('the choice of the engine', () => {
     ],
     ['openai asked for', { ...URL, PARLEY_LLM_ENGINE: 'openai' }, 'openai', /PARLEY_LLM_ENGINE/],
     ['a module', { PARLEY_LLM_ENGINE: 'module:/x.ts' }, 'module:/x.ts', /PARLEY_LLM_ENGINE/],
-  ])('with %s', (_, env, engine, reason) => {
-    const choice = choose(env);
-    expect(choice.engine).toBe(engine);
+  ])('with %s', async (_, env, engine, reason) => {
+    const choice = await choose(env);
+    expect(choice.engines.join()).toBe(engine);
     expect(choice.reason).toMatch(reason);
   });
 
-  it('tells how to get a better engine than the demo', () => {
-    expect(choose({}).hint).toContain('PARLEY_LLM_BASE_URL');
-    expect(choose(URL).hint).toBe('');
+  it('takes Ollama where nothing is configured and it answers with a model', async () => {
+    expect(await choose({}, 'ready')).toMatchObject({ engines: ['ollama'], hint: '' });
+    expect(await choose(URL, 'ready')).toMatchObject({ engines: ['openai'] });
+    expect(await choose({}, 'no model')).toMatchObject({
+      engines: ['demo'],
+      hint: expect.stringContaining('ollama pull'),
+    });
+  });
+
+  it('takes several engines in the order given', async () => {
+    const choice = await choose({ ...URL, PARLEY_LLM_ENGINE: 'openai,ollama,demo' });
+    expect(choice.engines).toEqual(['openai', 'ollama', 'demo']);
+  });
+
+  it('finds an Ollama server that answers, in no time where there is none', async () => {
+    const ollama = await startScriptedOllama();
+    const env = { PARLEY_LLM_OLLAMA_URL: ollama.url };
+    expect(await chooseEngines(testConfig(env))).toMatchObject({ engines: ['ollama'] });
+    ollama.setModels({});
+    expect(await chooseEngines(testConfig(env))).toMatchObject({ engines: ['demo'] });
+    ollama.setBehaviour({ status: 500 });
+    expect(await chooseEngines(testConfig(env))).toMatchObject({ engines: ['demo'] });
+    await ollama.close();
+    const startedMs = performance.now();
+    expect(await chooseEngines(testConfig(env))).toMatchObject({ engines: ['demo'] });
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
+
+  it('tells how to get a better engine than the demo', async () => {
+    expect((await choose({})).hint).toContain('PARLEY_LLM_BASE_URL');
+    expect((await choose(URL)).hint).toBe('');
   });
 
   it.each<[string, Environment]>([
     ['openai without a server', { PARLEY_LLM_ENGINE: 'openai' }],
     ['OpenAI without a model', { PARLEY_LLM_API_KEY: 'k' }],
-  ])('finds fault with %s', (_, env) => {
-    expect(() => choose(env)).toThrow(ConfigError);
+  ])('finds fault with %s', async (_, env) => {
+    await expect(choose(env)).rejects.toThrow(ConfigError);
   });
 
   it.each<[Environment, RegExp]>([
     [{ PARLEY_LLM_ENGINE: 'gpt' }, /PARLEY_LLM_ENGINE/],
+    [{ PARLEY_LLM_ENGINE: 'auto,demo' }, /PARLEY_LLM_ENGINE/],
+    [{ PARLEY_LLM_BASE_URL: 'http://a/v1,nowhere' }, /PARLEY_LLM_BASE_URL/],
     [{ PARLEY_LLM_BASE_URL: 'localhost' }, /PARLEY_LLM_BASE_URL/],
     [{ PARLEY_TIME_ZONE: 'Mars/Olympus' }, /PARLEY_TIME_ZONE/],
     [{ REDIS_URL: 'http://x' }, /REDIS_URL/],
@@ -59,8 +91,8 @@ describe('the choice of the engine', () => {
       path,
       'export const createLanguageModel = ({ config }) => ({ name: `mine`, contextTokens: config.slots });',
     );
-    const config = testConfig({ PARLEY_LLM_ENGINE: `module:${path}`, PARLEY_LLM_SLOTS: '3' });
-    const model = await loadLanguageModel(chooseEngine(config), { config, clock: systemClock });
+    const parts = testParts({ PARLEY_LLM_ENGINE: `module:${path}`, PARLEY_LLM_SLOTS: '3' });
+    const model = await loadLanguageModel(await chooseEngines(parts.config), parts);
     expect(model).toEqual({ name: 'mine', contextTokens: 3 });
   });
 
@@ -71,8 +103,8 @@ describe('the choice of the engine', () => {
   ])('says when a module %s', async (_, source) => {
     const path = join(folder, `${Math.abs(source?.length ?? 0)}.mjs`);
     if (source !== undefined) writeFileSync(path, source);
-    const config = testConfig({ PARLEY_LLM_ENGINE: `module:${path}` });
-    await expect(loadLanguageModel(chooseEngine(config), { config, clock: systemClock })).rejects.toMatchObject({
+    const parts = testParts({ PARLEY_LLM_ENGINE: `module:${path}` });
+    await expect(loadLanguageModel(await chooseEngines(parts.config), parts)).rejects.toMatchObject({
       code: 'engine_missing',
     });
   });

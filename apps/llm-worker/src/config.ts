@@ -1,6 +1,9 @@
 import type { ConfigSpec, ServiceConfig } from '@parley/runtime';
 import { z } from 'zod';
 
+const ENGINE = '(openai|ollama|demo|module:[^,]+)';
+const ENGINES = new RegExp(`^(auto|${ENGINE}(,${ENGINE})*)$`);
+
 const milliseconds = (fallback: number) => z.coerce.number().int().min(1).max(600_000).default(fallback);
 
 /** Settings of the llm-worker. */
@@ -14,19 +17,25 @@ export const config = {
     describe: 'Redis of this cell: redis://, rediss:// or unix:///path.',
     secret: true,
   },
-  engine: {
+  engines: {
     env: 'PARLEY_LLM_ENGINE',
     schema: z
       .string()
-      .regex(/^(auto|openai|demo|module:.+)$/, 'must be auto, openai, demo or module:/path/to/engine.ts')
-      .default('auto'),
+      .regex(ENGINES, 'must be auto, openai, ollama, demo or module:/path/to/engine.ts, or several of the latter four')
+      .default('auto')
+      .transform((list): readonly string[] => [...new Set(list.split(','))]),
     describe:
-      'Engine that answers: openai (any compatible server), demo (offline, rule-based), module:/path.ts (exports createLanguageModel), or auto: openai where a base URL or key is set, else demo.',
+      'Engine that answers: openai (any compatible server), ollama, demo (offline, rule-based), module:/path.ts (exports createLanguageModel); several, separated by commas, are tried in this order within a turn. auto: openai where a base URL or key is set, else Ollama where it answers on its usual port, else demo.',
   },
-  baseUrl: {
+  baseUrls: {
     env: 'PARLEY_LLM_BASE_URL',
-    schema: z.url({ protocol: /^https?$/ }).optional(),
-    describe: 'Base URL of an OpenAI-compatible server, with its /v1; unset with a key, OpenAI itself.',
+    schema: z
+      .string()
+      .transform((list) => list.split(',').map((url) => url.trim()))
+      .pipe(z.array(z.url({ protocol: /^https?$/ })).max(64))
+      .optional(),
+    describe:
+      'Base URL of an OpenAI-compatible server, with its /v1; several, separated by commas, are servers of the same model that share the sessions. Unset with a key, OpenAI itself.',
   },
   model: {
     env: 'PARLEY_LLM_MODEL',
@@ -38,6 +47,26 @@ export const config = {
     schema: z.string().optional(),
     describe: 'Key of the server; a local one often needs none.',
     secret: true,
+  },
+  ollamaUrl: {
+    env: 'PARLEY_LLM_OLLAMA_URL',
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    describe:
+      "Address of Ollama; unset, PARLEY_LLM_BASE_URL where the engine openai does not use that, else this machine's port 11434.",
+  },
+  ollamaModel: {
+    env: 'PARLEY_LLM_OLLAMA_MODEL',
+    schema: z.string().max(200).optional(),
+    describe:
+      'Model to ask Ollama for; unset, PARLEY_LLM_MODEL where the engine openai does not use that, else the first one installed that can talk.',
+  },
+  keepAlive: {
+    env: 'PARLEY_LLM_KEEP_ALIVE',
+    schema: z
+      .string()
+      .regex(/^-?\d+(ms|s|m|h)?$/, 'must be a duration such as 30m, seconds, or -1 for good')
+      .default('30m'),
+    describe: 'How long Ollama keeps the model loaded after a reply: 30m, 3600 (seconds), -1 for good.',
   },
   slots: {
     env: 'PARLEY_LLM_SLOTS',
@@ -63,7 +92,7 @@ export const config = {
     env: 'PARLEY_LLM_PREFILL',
     schema: z.stringbool().default(false),
     describe:
-      'The server continues a reply whose beginning it is given (vLLM, SGLang and llama.cpp do, OpenAI does not): a reply interrupted by the loss of a worker goes on in mid-sentence.',
+      'The server continues a reply whose beginning it is given (vLLM, SGLang, llama.cpp and, with most models, Ollama do; OpenAI does not): a reply interrupted by the loss of a worker goes on in mid-sentence.',
   },
   firstTokenTimeoutMs: {
     env: 'PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS',

@@ -1,10 +1,8 @@
-import { createLogger, systemClock } from '@parley/runtime';
 import { type ScriptedLlm, startScriptedLlm } from '@parley/testkit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Engine, startEngine } from './engine.ts';
-import { testConfig } from './testing/config.ts';
+import { testParts } from './testing/config.ts';
 
-const logger = createLogger({ name: 'test', level: 'silent' });
 let llm: ScriptedLlm;
 let engine: Engine | undefined;
 
@@ -16,7 +14,7 @@ afterEach(async () => {
   await llm.close();
 });
 
-const start = () => startEngine({ config: testConfig({ PARLEY_LLM_BASE_URL: llm.url }), clock: systemClock, logger });
+const start = () => startEngine(testParts({ PARLEY_LLM_BASE_URL: llm.url }));
 
 describe('the engine of a worker', () => {
   it('is ready once it has answered', async () => {

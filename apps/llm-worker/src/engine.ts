@@ -1,6 +1,6 @@
 import { VoiceError } from '@parley/protocol';
-import { type Logger, linkSignals, retry } from '@parley/runtime';
-import { chooseEngine, loadLanguageModel } from './choose.ts';
+import { linkSignals, retry } from '@parley/runtime';
+import { chooseEngines, loadLanguageModel } from './choose.ts';
 import type { LanguageModel, LanguageModelParts } from './language-model.ts';
 
 /** How long one warm-up may take: a local server may load its model from disk. */
@@ -27,17 +27,13 @@ export interface Engine {
  * Loads the configured engine and warms it up in the background, again and again until it answers: the process stays up
  * while a server is away, and says so.
  */
-export async function startEngine(parts: LanguageModelParts & { readonly logger: Logger }): Promise<Engine> {
+export async function startEngine(parts: LanguageModelParts): Promise<Engine> {
   const { clock, config, logger } = parts;
-  const choice = chooseEngine(config);
+  const choice = await chooseEngines(config);
   const model = await loadLanguageModel(choice, parts);
-  let status: EngineStatus = {
-    engine: choice.engine,
-    engineReason: choice.reason,
-    engineHint: choice.hint,
-    ready: false,
-  };
-  logger.info({ engine: choice.engine, reason: choice.reason, hint: choice.hint }, 'engine chosen');
+  const engine = choice.engines.join(',');
+  let status: EngineStatus = { engine, engineReason: choice.reason, engineHint: choice.hint, ready: false };
+  logger.info({ engine, reason: choice.reason, hint: choice.hint }, 'engine chosen');
 
   const stop = new AbortController();
   const warmUp = async (): Promise<void> => {
@@ -52,12 +48,14 @@ export async function startEngine(parts: LanguageModelParts & { readonly logger:
   };
   const onRetry = (error: unknown): void => {
     const { code, message } = VoiceError.from(error, 'engine_failed');
-    status = { ...status, engineReason: `${choice.reason}; not ready: ${message}` };
+    // What is missing is named with the command that gets it.
+    const engineHint = code === 'engine_missing' ? message : choice.hint;
+    status = { ...status, engineReason: `${choice.reason}; not ready: ${message}`, engineHint };
     logger.warn({ code, err: error }, 'engine not ready');
   };
   const warmedUp = retry(warmUp, { ...WARM_UP_RETRY, clock, onRetry }, stop.signal).then(() => {
-    status = { ...status, engineReason: choice.reason, ready: true };
-    logger.info({ engine: choice.engine }, 'engine ready');
+    status = { engine, engineReason: choice.reason, engineHint: choice.hint, ready: true };
+    logger.info({ engine }, 'engine ready');
   });
   // Closing before the engine has answered is no failure.
   warmedUp.catch(() => undefined);
@@ -66,7 +64,9 @@ export async function startEngine(parts: LanguageModelParts & { readonly logger:
     model,
     warmedUp,
     get status() {
-      return status;
+      const { trouble } = model;
+      if (!status.ready || trouble === undefined) return status;
+      return { ...status, engineReason: `${status.engineReason}; ${trouble}` };
     },
     async close() {
       stop.abort();

@@ -17,10 +17,11 @@ await runService({ name: 'llm-worker', config, foreignNames: FOREIGN_NAMES }, as
     clock,
   });
   closer.defer('bus', () => bus.close());
-  const engine = await startEngine({ config, clock, logger });
+  const ownMetrics = llmMetrics(metrics);
+  const engine = await startEngine({ config, clock, logger, metrics: ownMetrics });
   closer.defer('engine', () => engine.close());
   health.setReadiness(async () => readinessOf(bus.connected, engine.status.ready));
-  const stage = replyStage({ model: engine.model, bus, config, clock, metrics: llmMetrics(metrics) });
+  const stage = replyStage({ model: engine.model, bus, config, clock, metrics: ownMetrics });
   const heartbeat = () => engine.status;
   await runStage(stage, { bus, logger, metrics, clock, signal, heartbeat, warmedUp: engine.warmedUp });
 });

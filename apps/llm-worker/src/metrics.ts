@@ -34,6 +34,16 @@ export function llmMetrics(metrics: Metrics) {
       name: 'parley_llm_too_long_total',
       help: 'Requests whose instructions and question alone exceed the context, by estimate.',
     }),
+    handedOn: metrics.counter({
+      name: 'parley_llm_handed_on_total',
+      help: 'Replies handed on to the next endpoint or engine before their first word, by what failed and how.',
+      labelNames: ['from', 'code'],
+    }),
+    endpointHealthy: metrics.gauge({
+      name: 'parley_llm_endpoint_healthy',
+      help: 'Whether an endpoint is asked (1) or left out until it answers again (0).',
+      labelNames: ['endpoint'],
+    }),
     tokens: metrics.counter({
       name: 'parley_llm_tokens_total',
       help: 'Tokens as counted by the server, where it tells.',

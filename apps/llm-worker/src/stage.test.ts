@@ -78,8 +78,10 @@ async function startWorker(
   const bus = await connect(`llm-${workers}`);
   const metrics = createMetrics({ processMetrics: false });
   const config = testConfig({ PARLEY_LLM_BASE_URL: llm.url, PARLEY_LLM_MODEL: 'm', ...env });
-  const loaded = await loadLanguageModel({ engine, reason: '', hint: '' }, { config, clock: systemClock });
-  const stage = replyStage({ model: wrap(loaded), bus, config, clock: systemClock, metrics: llmMetrics(metrics) });
+  const parts = { config, clock: systemClock, logger, metrics: llmMetrics(metrics) };
+  const loaded = await loadLanguageModel({ engines: [engine], reason: '', hint: '' }, parts);
+  closers.push(() => loaded.close());
+  const stage = replyStage({ model: wrap(loaded), bus, config, clock: systemClock, metrics: parts.metrics });
   const drained = new AbortController();
   const finished = runStage(stage, {
     ...{ bus, logger, metrics, clock: systemClock, signal: drained.signal, drainGraceMs: 0 },

@@ -151,10 +151,12 @@ class ReplyRun {
 
   async *#reply(conversation: Conversation, prefill = ''): AsyncGenerator<ReplyPart, void, undefined> {
     const { clock, config, metrics, model } = this.#parts;
-    const { settings, signal } = this.#work;
+    const { session, settings, signal } = this.#work;
     const options = {
       maxTokens: conversation.maxReplyTokens,
       language: settings.language,
+      session,
+      firstPartTimeoutMs: config.firstTokenTimeoutMs,
       ...(prefill === '' ? {} : { prefill }),
     };
     const requestedMs = clock.nowMs();

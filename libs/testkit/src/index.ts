@@ -1,13 +1,19 @@
 export { startRedis, type TestRedis } from './redis.ts';
 export { answerReady, READY, ScriptedConnection, ScriptedGateway, startScriptedGateway } from './scripted-gateway.ts';
 export {
-  type LlmBehaviour,
   type LlmRequest,
   SCRIPTED_MODEL,
   type ScriptedLlm,
   startScriptedLlm,
 } from './scripted-llm.ts';
+export {
+  type OllamaRequest,
+  SCRIPTED_OLLAMA_MODEL,
+  type ScriptedOllama,
+  startScriptedOllama,
+} from './scripted-ollama.ts';
 export { type OfferOptions, ScriptedOwner } from './scripted-owner.ts';
+export type { LlmBehaviour, ScriptedCall, ScriptedReply } from './scripted-reply.ts';
 export {
   SCRIPTED_TTS_RATE_HZ,
   type ScriptedTts,

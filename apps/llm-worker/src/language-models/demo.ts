@@ -15,6 +15,7 @@ class DemoModel implements LanguageModel {
   readonly prefill = false;
   /** But for questions about the time. */
   readonly deterministic = true;
+  readonly languages = ['en'];
   readonly contextTokens: number;
   readonly #clock: Clock;
   readonly #timeZone: string | undefined;

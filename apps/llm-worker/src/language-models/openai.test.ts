@@ -1,11 +1,17 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ErrorCode, VoiceError } from '@parley/protocol';
-import { createLogger, type Environment, systemClock } from '@parley/runtime';
-import { type LlmBehaviour, SCRIPTED_MODEL, type ScriptedLlm, startScriptedLlm } from '@parley/testkit';
+import { createLogger, type Environment } from '@parley/runtime';
+import {
+  type LlmBehaviour,
+  type LlmRequest,
+  SCRIPTED_MODEL,
+  type ScriptedLlm,
+  startScriptedLlm,
+} from '@parley/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LanguageModel, ReplyPart } from '../language-model.ts';
-import { testConfig } from '../testing/config.ts';
+import { testParts } from '../testing/config.ts';
 import { createLanguageModel } from './openai.ts';
 
 const MESSAGES = [{ role: 'user', content: 'hello' }] as const;
@@ -14,12 +20,9 @@ const TEXT = 'One two three four five six seven eight nine ten, Ünïcödé and 
 
 let server: ScriptedLlm;
 
-async function serve(behaviour: LlmBehaviour, env: Environment = {}): Promise<LanguageModel> {
+async function serve(behaviour: LlmBehaviour<LlmRequest>, env: Environment = {}): Promise<LanguageModel> {
   server = await startScriptedLlm({ script: () => TEXT, ...behaviour });
-  return await createLanguageModel({
-    config: testConfig({ PARLEY_LLM_BASE_URL: server.url, ...env }),
-    clock: systemClock,
-  });
+  return await createLanguageModel(testParts({ PARLEY_LLM_BASE_URL: server.url, ...env }));
 }
 
 afterEach(() => server.close());
@@ -123,8 +126,8 @@ describe('the OpenAI-compatible engine', () => {
     await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve));
     server = await startScriptedLlm();
     const url = `http://127.0.0.1:${(refusing.address() as AddressInfo).port}/v1`;
-    const config = testConfig({ PARLEY_LLM_BASE_URL: url, PARLEY_LLM_MODEL: 'm' });
-    const { error } = await read(await createLanguageModel({ config, clock: systemClock }));
+    const parts = testParts({ PARLEY_LLM_BASE_URL: url, PARLEY_LLM_MODEL: 'm' });
+    const { error } = await read(await createLanguageModel(parts));
     const lines: string[] = [];
     createLogger({ name: 'test', stream: { write: (line) => lines.push(line) } }).warn({ err: error }, 'failed');
     expect(lines.join()).toContain('invalid_request_error');
@@ -157,7 +160,7 @@ describe('the OpenAI-compatible engine', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`;
     const env = { PARLEY_LLM_BASE_URL: url, PARLEY_LLM_MODEL: 'm', PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: '100' };
-    const model = await createLanguageModel({ config: testConfig(env), clock: systemClock });
+    const model = await createLanguageModel(testParts(env));
     expect((await read(model)).error).toMatchObject({ code: 'engine_timeout', retryable: true });
     silent.closeAllConnections();
     await new Promise((resolve) => silent.close(resolve));
@@ -165,9 +168,9 @@ describe('the OpenAI-compatible engine', () => {
 
   it('says when the server has no such thing as chat completions', async () => {
     const model = await serve({}, { PARLEY_LLM_MODEL: 'm' });
-    const wrong = testConfig({ PARLEY_LLM_BASE_URL: server.url.replace('/v1', '/other'), PARLEY_LLM_MODEL: 'm' });
+    const wrong = testParts({ PARLEY_LLM_BASE_URL: server.url.replace('/v1', '/other'), PARLEY_LLM_MODEL: 'm' });
     await model.close();
-    expect((await read(await createLanguageModel({ config: wrong, clock: systemClock }))).error).toMatchObject({
+    expect((await read(await createLanguageModel(wrong))).error).toMatchObject({
       code: 'engine_rejected',
     });
   });
