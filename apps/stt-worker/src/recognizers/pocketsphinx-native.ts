@@ -11,7 +11,7 @@ const CEPSTRA = 13;
 /** Cepstral frames (10 ms each) that the first look at a segment can hold. */
 const MAX_FIRST_LOOK_FRAMES = 400;
 /** How many frames the model's own idea of a microphone weighs against what is heard of this one. */
-const PRIOR_FRAMES = 50;
+const PRIOR_FRAMES = 80;
 
 /** What of `feat_t` and `cmn_t` (sphinxbase 5prealpha) lies at a known place; checked against known values when loaded. */
 const FEAT_STRUCT = {
@@ -92,6 +92,10 @@ export class PocketSphinx {
       '-lm': join(modelDir, 'en-us.lm.bin'),
       '-dict': join(modelDir, 'cmudict-en-us.dict'),
       '-logfn': '/dev/null',
+      // Measured on the test recordings: the second pass costs 0.1 s at the end of a sentence and corrects nothing, and
+      // a tenth of the usual number of hypotheses a frame loses nothing.
+      '-fwdflat': 'no',
+      '-maxhmmpf': '3000',
     };
     const koffi = this.#koffi;
     const args = ['parley', ...Object.entries(values).flat()];
@@ -162,7 +166,7 @@ export class Decoder {
     return (this.#native.ps_get_hyp(this.#decoder, null) as string | null) ?? '';
   }
 
-  /** Ends the segment with the slower passes over all of it. */
+  /** Ends the segment with a last pass over all of it. */
   finish(): void {
     this.#check(this.#native.ps_end_utt(this.#decoder), 'ps_end_utt');
   }

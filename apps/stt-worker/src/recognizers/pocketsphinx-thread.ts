@@ -11,7 +11,7 @@ export interface PocketSphinxThreadData {
 }
 
 /** Decoding starts when so much of a segment is there: enough to know voice and microphone by. */
-const FIRST_LOOK_SAMPLES = 16_000;
+const FIRST_LOOK_SAMPLES = 12_800;
 /** Audio is decoded in blocks of 100 ms, counted from the segment's start, so that results do not depend on messages. */
 const BLOCK_SAMPLES = 1_600;
 

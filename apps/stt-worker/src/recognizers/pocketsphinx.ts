@@ -11,8 +11,8 @@ export const POCKETSPHINX_MODEL_DIR = '/usr/share/pocketsphinx/model/en-us';
 /** What brings engine and model. */
 export const POCKETSPHINX_INSTALL = 'apt-get install libpocketsphinx3 pocketsphinx-en-us';
 
-/** A core decodes about six voices in real time; some of its time is for the rest of the process. */
-const SESSIONS_PER_THREAD = 4;
+/** A core decodes about ten voices in real time, and those who listen are silent for half of it. */
+const SESSIONS_PER_THREAD = 6;
 const MAX_THREADS = 8;
 
 /** PocketSphinx with the distribution's English model: works offline, on any machine, for clear speech. */
