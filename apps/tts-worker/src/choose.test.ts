@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { VoiceError } from '@parley/protocol';
 import { ConfigError, createLogger, FakeClock, loadConfig } from '@parley/runtime';
 import { describe, expect, it, vi } from 'vitest';
-import { chooseEngine, hintFor, loadSynthesizer } from './choose.ts';
+import { chooseEngine, hintFor, loadEngines } from './choose.ts';
 import { type TtsConfig, ttsConfig } from './config.ts';
 import { createFlite } from './synthesizers/flite.ts';
 import { startWarmUp } from './warm-up.ts';
@@ -16,12 +16,18 @@ describe('the choice of an engine', () => {
     [{}, 'flite', 'offline default'],
     [{ PARLEY_TTS_BASE_URL: 'http://localhost:8880/v1' }, 'openai', 'PARLEY_TTS_BASE_URL is set'],
     [{ PARLEY_TTS_API_KEY: 'key' }, 'openai', 'PARLEY_TTS_API_KEY is set'],
+    [{ PARLEY_TTS_MODEL_DIR: '/models/amy' }, 'sherpa', 'PARLEY_TTS_MODEL_DIR is set'],
+    [
+      { PARLEY_TTS_ENGINE: 'openai,flite', PARLEY_TTS_API_KEY: 'key', PARLEY_TTS_VOICE: 'nova' },
+      'openai,flite',
+      'set by PARLEY_TTS_ENGINE',
+    ],
     [{ PARLEY_TTS_ENGINE: 'flite', PARLEY_TTS_API_KEY: 'key' }, 'flite', 'set by PARLEY_TTS_ENGINE'],
   ])('with %j is %s', async (env, engine, reason) => {
     const config = configOf(env);
     const choice = chooseEngine(config);
     expect(choice).toMatchObject({ engine, reason });
-    expect((await loadSynthesizer(choice, config)).name).toBe(engine);
+    expect((await loadEngines(choice, config)).map(({ name }) => name).join(',')).toBe(engine);
   });
 
   it('says how to get a better voice than the offline one', () => {
@@ -29,10 +35,12 @@ describe('the choice of an engine', () => {
   });
 
   it('refuses an engine that cannot be made of the configuration', async () => {
-    expect(() => configOf({ PARLEY_TTS_ENGINE: 'siri' })).toThrow(ConfigError);
-    for (const engine of ['openai', 'module:/nowhere.ts', 'flite']) {
+    for (const engine of ['siri', 'flite,', 'auto,flite', 'flite openai']) {
+      expect(() => configOf({ PARLEY_TTS_ENGINE: engine })).toThrow(ConfigError);
+    }
+    for (const engine of ['openai', 'sherpa', 'module:/nowhere.ts', 'flite', 'flite,openai']) {
       const config = configOf({ PARLEY_TTS_ENGINE: engine, PARLEY_TTS_VOICE: 'alloy' });
-      await expect(loadSynthesizer(chooseEngine(config), config)).rejects.toThrow(ConfigError);
+      await expect(loadEngines(chooseEngine(config), config)).rejects.toThrow(ConfigError);
     }
   });
 
@@ -42,7 +50,9 @@ describe('the choice of an engine', () => {
       const path = join(folder, 'engine.mjs');
       await writeFile(path, 'export const createSynthesizer = (config) => ({ name: "mine " + config.slots });');
       const config = configOf({ PARLEY_TTS_ENGINE: `module:${path}`, PARLEY_TTS_SLOTS: '3' });
-      expect((await loadSynthesizer(chooseEngine(config), config)).name).toBe('mine 3');
+      expect(await loadEngines(chooseEngine(config), config)).toMatchObject([
+        { name: 'mine 3', voices: [], languages: [], repeatable: false, deterministic: false },
+      ]);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -2,8 +2,10 @@ import { hostname } from 'node:os';
 import { connectBus } from '@parley/bus';
 import { runService } from '@parley/runtime';
 import { runStage } from '@parley/stage';
-import { chooseEngine, loadSynthesizer } from './choose.ts';
+import { chooseEngine, loadEngines } from './choose.ts';
 import { ttsConfig } from './config.ts';
+import { speechMetrics } from './metrics.ts';
+import { prepareEngines } from './prepare-engines.ts';
 import { speakStage } from './stage.ts';
 import { startWarmUp } from './warm-up.ts';
 
@@ -14,7 +16,9 @@ await runService(
   { name: 'tts-worker', config: ttsConfig, foreignNames: FOREIGN_NAMES },
   async ({ config, instance, logger, metrics, closer, signal, clock, health }) => {
     const choice = chooseEngine(config);
-    const synthesizer = await loadSynthesizer(choice, config);
+    const engines = await loadEngines(choice, config);
+    const speech = speechMetrics(metrics);
+    const synthesizer = prepareEngines(engines, { ...config, clock, logger, metrics: speech });
     closer.defer('engine', () => synthesizer.close());
 
     const process_ = { id: instance, host: hostname(), pid: process.pid };
@@ -30,7 +34,7 @@ await runService(
       return { ready: reasons.length === 0, reasons };
     });
 
-    const stage = speakStage({ ...config, bus, synthesizer, clock, metrics });
+    const stage = speakStage({ bus, synthesizer, slots: config.slots, metrics: speech });
     const { status: heartbeat, finished: warmedUp } = warmUp;
     await runStage(stage, { bus, logger, metrics, clock, signal, heartbeat, warmedUp });
   },

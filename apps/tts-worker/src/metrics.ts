@@ -1,4 +1,4 @@
-import type { Counter, Histogram, Metrics } from '@parley/runtime';
+import type { Counter, Gauge, Histogram, Metrics } from '@parley/runtime';
 
 /** What a tts-worker counts beside the loop of its stage. */
 export interface SpeechMetrics {
@@ -8,6 +8,12 @@ export interface SpeechMetrics {
   readonly unknownVoices: Counter<'engine'>;
   readonly resumed: Counter<'engine' | 'way'>;
   readonly unspeakable: Counter;
+  readonly phraseCache: Counter<'engine' | 'result'>;
+  readonly phraseCacheBytes: Gauge;
+  readonly phraseCacheEvictions: Counter;
+  readonly engineFailures: Counter<'engine' | 'code'>;
+  readonly fallbacks: Counter<'engine' | 'when'>;
+  readonly skippedEngines: Counter<'engine'>;
 }
 
 export function speechMetrics(metrics: Metrics): SpeechMetrics {
@@ -25,7 +31,7 @@ export function speechMetrics(metrics: Metrics): SpeechMetrics {
     }),
     audioSeconds: metrics.counter({
       name: 'parley_tts_audio_seconds_total',
-      help: 'Speech published.',
+      help: 'Speech that engines, or their cached phrases, gave; of a clause begun again all of it.',
       labelNames: ['engine'],
     }),
     unknownVoices: metrics.counter({
@@ -41,6 +47,34 @@ export function speechMetrics(metrics: Metrics): SpeechMetrics {
     unspeakable: metrics.counter({
       name: 'parley_tts_unspeakable_total',
       help: 'Clauses of punctuation or emoji alone, passed over in silence.',
+    }),
+    phraseCache: metrics.counter({
+      name: 'parley_tts_phrase_cache_total',
+      help: 'Texts looked for among the phrases kept: hit or miss.',
+      labelNames: ['engine', 'result'],
+    }),
+    phraseCacheBytes: metrics.gauge({
+      name: 'parley_tts_phrase_cache_bytes',
+      help: 'Speech kept of phrases.',
+    }),
+    phraseCacheEvictions: metrics.counter({
+      name: 'parley_tts_phrase_cache_evictions_total',
+      help: 'Phrases driven out by newer ones.',
+    }),
+    engineFailures: metrics.counter({
+      name: 'parley_tts_engine_failures_total',
+      help: 'Failures of one of several engines, by code.',
+      labelNames: ['engine', 'code'],
+    }),
+    fallbacks: metrics.counter({
+      name: 'parley_tts_fallbacks_total',
+      help: 'Texts taken over by this engine from one that failed: unheard, or midway.',
+      labelNames: ['engine', 'when'],
+    }),
+    skippedEngines: metrics.counter({
+      name: 'parley_tts_skipped_engines_total',
+      help: 'Texts for which an engine was passed over because it had failed shortly before.',
+      labelNames: ['engine'],
     }),
   };
 }

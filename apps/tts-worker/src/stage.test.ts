@@ -6,6 +6,8 @@ import { createLogger, createMetrics, systemClock } from '@parley/runtime';
 import { runStage } from '@parley/stage';
 import { ScriptedOwner, type ScriptedTts, scriptedSpeech, startRedis, startScriptedTts } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { speechMetrics } from './metrics.ts';
+import { prepareEngines } from './prepare-engines.ts';
 import { speakStage } from './stage.ts';
 import type { SpeechRequest, Synthesizer } from './synthesizer.ts';
 import { createFlite } from './synthesizers/flite.ts';
@@ -77,18 +79,23 @@ describe('the speak stage', () => {
     return bus;
   };
 
-  const startWorker = async (synthesizer: Synthesizer, timeoutMs = 5_000): Promise<{ stop(): Promise<void> }> => {
+  const startWorker = async (
+    synthesizer: Synthesizer | Synthesizer[],
+    timeoutMs = 5_000,
+  ): Promise<{ stop(): Promise<void> }> => {
     workers += 1;
     const bus = await connect(`tts-${workers}`);
     const metrics = createMetrics({ processMetrics: false });
     const controller = new AbortController();
-    const stage = speakStage({
-      ...{ bus, synthesizer, slots: 4, clock: systemClock, metrics },
-      ...{ firstAudioTimeoutMs: timeoutMs, stallTimeoutMs: timeoutMs },
+    const speech = speechMetrics(metrics);
+    const prepared = prepareEngines([synthesizer].flat(), {
+      ...{ firstAudioTimeoutMs: timeoutMs, stallTimeoutMs: timeoutMs, fallbackAfterMs: 300, cacheMegabytes: 0 },
+      ...{ clock: systemClock, logger, metrics: speech },
     });
+    const stage = speakStage({ bus, synthesizer: prepared, slots: 4, metrics: speech });
     const finished = runStage(stage, {
       ...{ bus, logger, metrics, clock: systemClock, signal: controller.signal, drainGraceMs: 0 },
-      heartbeat: () => ({ engine: synthesizer.name, engineReason: '', engineHint: '', ready: true }),
+      heartbeat: () => ({ engine: prepared.name, engineReason: '', engineHint: '', ready: true }),
     });
     const stop = async (): Promise<void> => {
       controller.abort(new Error('stop'));

@@ -1,10 +1,9 @@
 import { createResampler, int16ToBytes, msToSamples, type Resampler } from '@parley/audio';
 import type { Bus } from '@parley/bus';
 import { type SpeakInput, SpeakInputSchema, VoiceError } from '@parley/protocol';
-import type { Clock, Metrics } from '@parley/runtime';
-import { type Stage, type WorkContext, withProgressDeadline } from '@parley/stage';
+import type { Stage, WorkContext } from '@parley/stage';
 import { ChunkPacker } from './chunk-packer.ts';
-import { type SpeechMetrics, speechMetrics } from './metrics.ts';
+import type { SpeechMetrics } from './metrics.ts';
 import { readPublishedTail } from './published-speech.ts';
 import { COMPARED_MS, continueSpeech, type Heard } from './resume.ts';
 import { isSpeakable, splitText } from './speakable-text.ts';
@@ -22,28 +21,21 @@ export interface SpeakStageOptions {
   readonly bus: Pick<Bus, 'audioOut'>;
   readonly synthesizer: Synthesizer;
   readonly slots: number;
-  /** After this without a first sample, or without a further one, the engine is given up as hung. */
-  readonly firstAudioTimeoutMs: number;
-  readonly stallTimeoutMs: number;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
+  readonly metrics: SpeechMetrics;
 }
 
 /** Clauses in, speech out: each clause becomes chunks of PCM at the session's rate, published as they are made. */
 export function speakStage(options: SpeakStageOptions): Stage<'speak'> {
-  const metrics = speechMetrics(options.metrics);
   return {
     queue: 'speak',
     name: 'tts',
     slots: options.slots,
-    handle: (work) => speakClause(work, { ...options, metrics }),
+    handle: (work) => speakClause(work, options),
   };
 }
 
-type ClauseOptions = Omit<SpeakStageOptions, 'metrics'> & { readonly metrics: SpeechMetrics };
-
-async function speakClause(work: WorkContext<'speak'>, options: ClauseOptions): Promise<void> {
-  const { synthesizer, metrics } = options;
+async function speakClause(work: WorkContext<'speak'>, options: SpeakStageOptions): Promise<void> {
+  const { metrics } = options;
   const input = readInput(work.input);
   const publisher = new Publisher(work, input.rateHz);
   if (isSpeakable(input.text)) {
@@ -53,8 +45,6 @@ async function speakClause(work: WorkContext<'speak'>, options: ClauseOptions): 
     metrics.unspeakable.inc();
   }
   await publisher.finish();
-  const publishedSeconds = (publisher.position - work.resumeAt) / input.rateHz;
-  metrics.audioSeconds.inc({ engine: synthesizer.name }, publishedSeconds);
 }
 
 function readInput(json: string): SpeakInput {
@@ -77,7 +67,7 @@ function parseJson(json: string): unknown {
 async function* remainingSpeech(
   work: WorkContext<'speak'>,
   input: SpeakInput,
-  options: ClauseOptions,
+  options: SpeakStageOptions,
 ): AsyncGenerator<Int16Array> {
   const { synthesizer, metrics } = options;
   const speech = renderClause(work, input, options);
@@ -89,7 +79,7 @@ async function* remainingSpeech(
   });
 }
 
-async function heardSpeech(work: WorkContext<'speak'>, rateHz: number, { bus }: ClauseOptions): Promise<Heard> {
+async function heardSpeech(work: WorkContext<'speak'>, rateHz: number, { bus }: SpeakStageOptions): Promise<Heard> {
   const { session, ref, resumeAt, logger } = work;
   const wanted = { endSample: resumeAt, maxSamples: msToSamples(COMPARED_MS, rateHz) };
   const tail = await readPublishedTail(bus.audioOut, session, ref, wanted).catch((err: unknown) => {
@@ -103,57 +93,33 @@ async function heardSpeech(work: WorkContext<'speak'>, rateHz: number, { bus }: 
 async function* renderClause(
   work: WorkContext<'speak'>,
   input: SpeakInput,
-  options: ClauseOptions,
+  { synthesizer }: SpeakStageOptions,
 ): AsyncGenerator<Int16Array> {
-  const { synthesizer, clock, metrics } = options;
-  const engine = synthesizer.name;
-  const deadline = {
-    firstMs: options.firstAudioTimeoutMs,
-    stallMs: options.stallTimeoutMs,
-    clock,
-    signal: work.signal,
-  };
-  const request = { ...input, voice: knownVoice(input.voice, options) };
-  const startMs = clock.nowMs();
-  let engineMs = 0;
   let samplesOut = 0;
   let resampler: Resampler | undefined;
   try {
-    for await (const { samples, sampleRateHz } of renderPieces(request, synthesizer, deadline)) {
-      if (resampler === undefined) {
-        metrics.firstAudio.observe({ engine }, (clock.nowMs() - startMs) / 1_000);
-        resampler = await createResampler({ fromHz: sampleRateHz, toHz: input.rateHz });
+    for await (const { samples, sampleRateHz } of renderPieces(input, synthesizer, work.signal)) {
+      // Between two pieces another engine may have taken over.
+      if (resampler !== undefined && resampler.fromHz !== sampleRateHz) {
+        yield resampler.flush();
+        resampler.close();
+        resampler = undefined;
       }
-      if (resampler.fromHz !== sampleRateHz) throw new VoiceError('engine_failed', 'the sample rate changed midway');
+      resampler ??= await createResampler({ fromHz: sampleRateHz, toHz: input.rateHz });
       const resampled = resampler.push(samples);
       samplesOut += resampled.length;
       if (samplesOut > MAX_CLAUSE_SECONDS * input.rateHz)
         throw new VoiceError('engine_failed', 'the speech never ends');
-      engineMs = clock.nowMs() - startMs;
       yield resampled;
     }
     if (resampler !== undefined) yield resampler.flush();
   } finally {
     resampler?.close();
   }
-  if (samplesOut > 0) metrics.realTimeFactor.observe({ engine }, (engineMs * input.rateHz) / 1_000 / samplesOut);
 }
 
-async function* renderPieces(
-  request: SpeechRequest,
-  synthesizer: Synthesizer,
-  deadline: Parameters<typeof withProgressDeadline>[1],
-) {
-  for (const text of splitText(request.text, MAX_PIECE_CHARS)) {
-    yield* withProgressDeadline((signal) => synthesizer.speak({ ...request, text }, signal), deadline);
-  }
-}
-
-/** Workers of one pool may have different engines, so a voice that is not there is no failure. */
-function knownVoice(voice: string, { synthesizer, metrics }: ClauseOptions): string {
-  if (voice === '' || synthesizer.voices.length === 0 || synthesizer.voices.includes(voice)) return voice;
-  metrics.unknownVoices.inc({ engine: synthesizer.name });
-  return '';
+async function* renderPieces(request: SpeechRequest, synthesizer: Synthesizer, signal: AbortSignal) {
+  for (const text of splitText(request.text, MAX_PIECE_CHARS)) yield* synthesizer.speak({ ...request, text }, signal);
 }
 
 /** Publishes a clause's speech in chunks, each with the sample it starts at. */

@@ -6,11 +6,14 @@ import type { Synthesizer } from './synthesizer.ts';
 /** Longest a warm-up may take before it is begun again: a server may load its model for it. */
 const WARM_UP_LIMIT_MS = 120_000;
 
+/** Some models have hundreds; a heartbeat that is read every second need not name them all. */
+const MAX_VOICES = 64;
+
 export interface WarmUp {
   /** Resolves when the engine has spoken. */
   readonly finished: Promise<void>;
   /** What heartbeats say of the engine. */
-  status(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready'>;
+  status(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready' | 'voices' | 'languages'>;
 }
 
 export interface WarmUpOptions {
@@ -55,6 +58,10 @@ export function startWarmUp({ choice, synthesizer, clock, logger, signal }: Warm
 
   return {
     finished: warmUp(),
-    status: () => ({ engine: choice.engine, engineReason: choice.reason, engineHint: hint, ready }),
+    status: () => ({
+      ...{ engine: choice.engine, engineReason: choice.reason, engineHint: hint, ready },
+      voices: synthesizer.voices.slice(0, MAX_VOICES),
+      languages: [...synthesizer.languages],
+    }),
   };
 }

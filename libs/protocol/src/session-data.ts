@@ -84,6 +84,9 @@ export const HeartbeatSchema = z.object({
   /** Why this engine was chosen, and what would bring a better one; shown at start-up. */
   engineReason: z.string(),
   engineHint: z.string(),
+  /** What the engine declares: some of its voices, and its languages as BCP 47 tags; empty where only it knows. */
+  voices: z.array(z.string()).optional(),
+  languages: z.array(z.string()).optional(),
   /** Smoothed time from claim to first result. */
   latencyMs: z.number(),
   predictedWaitMs: z.number(),
@@ -109,6 +112,8 @@ export const ControlSchema = z.union([
     session: z.string(),
     cancel: z.array(z.object({ turn: z.number(), attempt: z.number() })),
   }),
+  /** A held reply may be seen and heard now. */
+  z.object({ session: z.string(), released: z.object({ turn: z.number(), attempt: z.number() }) }),
   z.object({ session: z.string(), owner: z.string(), epoch: z.number() }),
   z.object({ session: z.string(), closed: z.literal(true) }),
 ]);

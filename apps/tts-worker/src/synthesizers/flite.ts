@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bytesToInt16 } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
+import { plainPunctuation } from '../speakable-text.ts';
 import { type SpeechChunk, type SpeechRequest, type Synthesizer, speakOnce } from '../synthesizer.ts';
 
 /** Voices of the distribution's package by our names. Flite's own `kal` speaks at 8 kHz; `kal16` is the same man. */
@@ -36,7 +37,11 @@ export function createFlite({ voice = '', command = 'flite' }: FliteOptions = {}
   const flite: Synthesizer = {
     name: 'flite',
     deterministic: true,
+    repeatable: true,
+    cancels: 'at_once',
+    sampleRateHz: 16_000,
     voices: [...FLITE_VOICES.keys()],
+    languages: ['en-US'],
     speak: (request, signal) => speak(command, { ...request, voice: request.voice || defaultVoice }, signal),
     warmUp: (signal) => speakOnce(flite, signal),
     close: async () => undefined,
@@ -163,10 +168,7 @@ function startFailure(error: NodeJS.ErrnoException): VoiceError {
 
 /** Flite reads ASCII, and takes the bytes of anything else for words. */
 function plainText(text: string): string {
-  return text
-    .replaceAll(/[\u2018\u2019\u201b]/g, "'")
-    .replaceAll(/[\u201c\u201d\u201e\u00ab\u00bb]/g, '"')
-    .replaceAll(/[\u2013\u2014]/g, ', ')
+  return plainPunctuation(text)
     .replaceAll('\u00df', 'ss')
     .replaceAll('\u20ac', ' euros ')
     .replaceAll('\u00a3', ' pounds ')

@@ -1,14 +1,24 @@
 import { AudioError, PcmByteStream } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai';
+import { z } from 'zod';
 import { type SpeechChunk, type SpeechRequest, type Synthesizer, speakOnce } from '../synthesizer.ts';
 import { WavStream } from '../wav-stream.ts';
 
 const OPENAI_BASE_URL = 'https://api.openai.com/v1';
 const DEFAULT_MODEL = 'tts-1';
 const DEFAULT_VOICE = 'alloy';
+/** Names that servers with voices of their own understand too. */
+const OPENAI_VOICES = 'alloy ash ballad coral echo fable nova onyx sage shimmer verse'.split(' ');
+const VOICES_LIMIT_MS = 2_000;
+const MAX_VOICES = 2_000;
 /** Rate of `response_format: pcm` where the answer does not name another. */
 const PCM_RATE_HZ = 24_000;
+
+/** Kokoro-FastAPI and Orpheus-FastAPI list their voices; of what others answer nothing is taken. */
+const VoicesSchema = z.object({
+  voices: z.array(z.union([z.string(), z.object({ id: z.string() }).transform(({ id }) => id)])).max(MAX_VOICES),
+});
 
 export interface OpenAiSynthesizerOptions {
   readonly baseUrl?: string | undefined;
@@ -32,13 +42,24 @@ export function createOpenAiSynthesizer({ baseUrl, apiKey, model, voice }: OpenA
     logLevel: 'off',
   });
 
+  let voices: readonly string[] = [];
+  const defaultVoice = (): string => {
+    if (voice) return voice;
+    const [first = DEFAULT_VOICE] = voices;
+    return voices.includes(DEFAULT_VOICE) || voices.includes(`af_${DEFAULT_VOICE}`) ? DEFAULT_VOICE : first;
+  };
+  const listVoices = async (signal: AbortSignal): Promise<void> => {
+    const answer = await client.get('/audio/voices', { signal, timeout: VOICES_LIMIT_MS }).catch(() => undefined);
+    voices = VoicesSchema.safeParse(answer).data?.voices ?? [];
+  };
+
   async function* speak(request: SpeechRequest, signal: AbortSignal): AsyncGenerator<SpeechChunk> {
     signal.throwIfAborted();
     try {
       const response = await client.audio.speech.create(
         {
           model: model || DEFAULT_MODEL,
-          voice: request.voice || voice || DEFAULT_VOICE,
+          voice: request.voice || defaultVoice(),
           input: request.text,
           response_format: 'pcm',
           // Not every server knows it.
@@ -57,9 +78,22 @@ export function createOpenAiSynthesizer({ baseUrl, apiKey, model, voice }: OpenA
   const openai: Synthesizer = {
     name: 'openai',
     deterministic: false,
-    voices: [],
+    repeatable: true,
+    cancels: 'at_once',
+    sampleRateHz: undefined,
+    get voices() {
+      return voices;
+    },
+    languages: [],
+    // Kokoro mixes voices: `af_bella(2)+af_sky(1)`.
+    hasVoice: (name) =>
+      voices.length === 0 ||
+      name.split(/[+-]/).every((part) => [...voices, ...OPENAI_VOICES].includes(part.replace(/\(.*\)$/, ''))),
     speak,
-    warmUp: (signal) => speakOnce(openai, signal),
+    async warmUp(signal) {
+      await listVoices(signal);
+      await speakOnce(openai, signal);
+    },
     close: async () => undefined,
   };
   return openai;
