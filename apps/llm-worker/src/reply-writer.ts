@@ -23,7 +23,6 @@ export class ReplyWriter {
   readonly #work: WorkContext<'reply'>;
   readonly #options: ReplyWriterOptions;
   readonly #splitter: ClauseSplitter;
-  readonly #envelope: Reply & { readonly held?: boolean };
   #text: string;
   /** Characters of the text that have been given to deltas. */
   #sentChars: number;
@@ -32,14 +31,18 @@ export class ReplyWriter {
   #cancelTimer: (() => void) | undefined;
 
   constructor(work: WorkContext<'reply'>, options: ReplyWriterOptions) {
-    const { turn, attempt } = work.ref;
     this.#work = work;
     this.#options = options;
     this.#nextClause = options.published.length;
     this.#splitter = new ClauseSplitter(options.language, { firstClause: this.#nextClause });
-    this.#envelope = work.held ? { turn, attempt, held: true } : { turn, attempt };
     this.#text = options.published.join('');
     this.#sentChars = work.resumeAt;
+  }
+
+  /** What every event of the reply carries; the flag goes when the reply is released. */
+  get #envelope(): Reply & { readonly held?: boolean } {
+    const { turn, attempt } = this.#work.ref;
+    return this.#work.held ? { turn, attempt, held: true } : { turn, attempt };
   }
 
   /** The whole reply so far, what earlier tries published included. */

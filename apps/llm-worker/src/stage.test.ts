@@ -171,6 +171,21 @@ describe('the reply stage', () => {
     expect(own.every((event) => 'held' in event && event.held === true)).toBe(true);
   });
 
+  it('flags nothing any more once the reply has been released', async () => {
+    llm.setBehaviour({ tokensPerSecond: 60 });
+    await startWorker();
+    await owner.start(REF, { text: 'Go on.', language: 'en' }, { held: true });
+    await vi.waitFor(async () => expect(await owner.events('reply.clause')).not.toEqual([]), { interval: 5 });
+    await owner.release(REF);
+    llm.setBehaviour({ tokensPerSecond: 1_000 });
+    const { done } = await whole();
+    expect(done.held).toBeUndefined();
+    const own = (await owner.events()).filter(({ type }) => type.startsWith('reply.') && type !== 'reply.released');
+    const flags = own.map((event) => 'held' in event && event.held === true);
+    expect(flags[0]).toBe(true);
+    expect(flags).toEqual(flags.toSorted((a, b) => Number(b) - Number(a)));
+  });
+
   it('stops the engine as soon as the reply is cancelled, and says no more', async () => {
     llm.setBehaviour({ tokensPerSecond: 30 });
     await startWorker();

@@ -33,26 +33,36 @@ describe('the control watch', () => {
     const heard: string[] = [];
     const leave = watch.follow('a', {
       onCancel: (replies) => heard.push(`cancel ${JSON.stringify(replies)}`),
+      onReleased: ({ turn, attempt }) => heard.push(`released ${turn}.${attempt}`),
       onOwner: (owner, epoch) => heard.push(`owner ${owner} ${epoch}`),
       onClosed: () => heard.push('closed'),
     });
     watch.follow('a', { onClosed: () => heard.push('closed for another') });
     say({ session: 'a', cancel: [REPLY] });
     say({ session: 'b', cancel: [REPLY] });
+    say({ session: 'a', released: REPLY });
     say({ session: 'a', owner: 'gateway-2', epoch: 2 });
     leave();
     say({ session: 'a', closed: true });
-    expect(heard).toEqual(['cancel [{"turn":1,"attempt":0}]', 'owner gateway-2 2', 'closed for another']);
+    expect(heard).toEqual([
+      'cancel [{"turn":1,"attempt":0}]',
+      'released 1.0',
+      'owner gateway-2 2',
+      'closed for another',
+    ]);
   });
 
   it('remembers what came before anybody followed', async () => {
     const { watch, say } = await openLane();
     expect(watch.isCancelled('a', REPLY)).toBe(false);
     say({ session: 'a', cancel: [REPLY] });
+    say({ session: 'a', released: { turn: 2, attempt: 0 } });
     say({ session: 'a', owner: 'gateway-2', epoch: 7 });
     say({ session: 'b', closed: true });
     expect(watch.isCancelled('a', REPLY)).toBe(true);
     expect(watch.isCancelled('a', { turn: 1, attempt: 1 })).toBe(false);
+    expect(watch.isReleased('a', { turn: 2, attempt: 0 })).toBe(true);
+    expect(watch.isReleased('a', REPLY)).toBe(false);
     expect(watch.newestOwner('a')).toEqual({ owner: 'gateway-2', epoch: 7 });
     expect([watch.isClosed('a'), watch.isClosed('b')]).toEqual([false, true]);
   });

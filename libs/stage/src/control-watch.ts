@@ -4,6 +4,8 @@ import { type Control, type Reply, replyKey, type SessionId } from '@parley/prot
 /** What owners tell about one session. */
 export interface ControlHandlers {
   onCancel?(replies: readonly Reply[]): void;
+  /** A held reply is held no more. */
+  onReleased?(reply: Reply): void;
   /** Another gateway owns the session now. */
   onOwner?(owner: string, epoch: number): void;
   onClosed?(): void;
@@ -13,11 +15,13 @@ export interface ControlHandlers {
 export interface ControlWatch {
   /**
    * Calls the handlers for this session's messages until the returned function is called. What came shortly before is
-   * not repeated: ask `isCancelled`, `isClosed` and `newestOwner` after following.
+   * not repeated: ask `isCancelled`, `isReleased`, `isClosed` and `newestOwner` after following.
    */
   follow(session: SessionId, handlers: ControlHandlers): () => void;
   /** The reply was cancelled lately. False proves nothing: the session's own keys decide. */
   isCancelled(session: SessionId, reply: Reply): boolean;
+  /** The held reply was released lately. False proves nothing: the session's log tells. */
+  isReleased(session: SessionId, reply: Reply): boolean;
   /** The session was closed lately. False proves nothing. */
   isClosed(session: SessionId): boolean;
   /** The newest owner heard of, if a change was heard of lately. */
@@ -27,11 +31,12 @@ export interface ControlWatch {
 
 /** Sessions of which something is remembered; beyond it the one heard of least lately is forgotten. */
 const MAX_RECENT_SESSIONS = 10_000;
-/** Cancelled replies remembered of one session. */
-const MAX_RECENT_CANCELS = 16;
+/** Cancelled replies remembered of one session, and as many released ones. */
+const MAX_RECENT_REPLIES = 16;
 
 interface Recent {
   readonly cancelled: Set<string>;
+  readonly released: Set<string>;
   owner?: { readonly owner: string; readonly epoch: number };
   closed: boolean;
 }
@@ -45,7 +50,7 @@ export async function watchControl({ bus }: { readonly bus: Pick<Bus, 'control'>
   const recents = new Map<SessionId, Recent>();
 
   const recentOf = (session: SessionId): Recent => {
-    const recent = recents.get(session) ?? { cancelled: new Set(), closed: false };
+    const recent = recents.get(session) ?? { cancelled: new Set(), released: new Set(), closed: false };
     recents.delete(session);
     recents.set(session, recent);
     if (recents.size > MAX_RECENT_SESSIONS) forgetOldest(recents);
@@ -58,8 +63,12 @@ export async function watchControl({ bus }: { readonly bus: Pick<Bus, 'control'>
     const handlers = [...(followers.get(session) ?? [])];
     if ('cancel' in message) {
       for (const reply of message.cancel) recent.cancelled.add(replyKey(reply));
-      while (recent.cancelled.size > MAX_RECENT_CANCELS) forgetOldest(recent.cancelled);
+      while (recent.cancelled.size > MAX_RECENT_REPLIES) forgetOldest(recent.cancelled);
       for (const handler of handlers) handler.onCancel?.(message.cancel);
+    } else if ('released' in message) {
+      recent.released.add(replyKey(message.released));
+      while (recent.released.size > MAX_RECENT_REPLIES) forgetOldest(recent.released);
+      for (const handler of handlers) handler.onReleased?.(message.released);
     } else if ('owner' in message) {
       const { owner, epoch } = message;
       if (recent.owner !== undefined && recent.owner.epoch >= epoch) return;
@@ -82,6 +91,7 @@ export async function watchControl({ bus }: { readonly bus: Pick<Bus, 'control'>
       };
     },
     isCancelled: (session, reply) => recents.get(session)?.cancelled.has(replyKey(reply)) ?? false,
+    isReleased: (session, reply) => recents.get(session)?.released.has(replyKey(reply)) ?? false,
     isClosed: (session) => recents.get(session)?.closed ?? false,
     newestOwner: (session) => recents.get(session)?.owner,
     async close() {

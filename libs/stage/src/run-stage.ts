@@ -1,5 +1,5 @@
 import type { Announcement, Bus, Claim, Refused, WorkTaker } from '@parley/bus';
-import { type Heartbeat, type Job, LOG_VERSION, type NewEvent, VoiceError } from '@parley/protocol';
+import { type Heartbeat, type Job, LOG_VERSION, type NewEvent, replyKey, VoiceError } from '@parley/protocol';
 import {
   backoff,
   type Clock,
@@ -34,7 +34,7 @@ export interface RunStageOptions {
   /** Drains the stage when it aborts. */
   readonly signal: AbortSignal;
   /** What the heartbeat says of the engine. */
-  heartbeat(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready'>;
+  heartbeat(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready' | 'voices' | 'languages'>;
   /** Work is taken once this has resolved; until then the stage is announced and does nothing. */
   readonly warmedUp?: Promise<unknown>;
   /** What running work may take to finish by itself in a drain. */
@@ -200,10 +200,14 @@ class StageRunner<Q extends WorkQueueName> {
       onCancel: () => {
         if (this.#control.isCancelled(session, ref)) work.abort('cancelled');
       },
+      onReleased: (reply) => {
+        if (replyKey(reply) === replyKey(ref)) work.release();
+      },
       onClosed: () => work.abort('closed'),
     });
     // These came while the claim was being made.
     if (this.#control.isCancelled(session, ref)) work.abort('cancelled');
+    if (this.#control.isReleased(session, ref)) work.release();
     if (this.#control.isClosed(session)) work.abort('closed');
     const letGo = this.#pulser.holdClaim({ session, ref, try: work.try, fence, owner, epoch });
     return () => {

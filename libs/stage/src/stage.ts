@@ -36,8 +36,10 @@ export interface WorkContext<Q extends WorkQueueName = WorkQueueName> {
   readonly settings: Settings;
   /** Redis TIME (ms) by which the result is wanted. */
   readonly deadlineMs: number;
-  /** The reply is speculative: its events are to be flagged so. */
+  /** The reply is speculative at this moment: its events are to be flagged so. False once its owner has released it. */
   readonly held: boolean;
+  /** Resolves when the reply is not held (any more): what has effects outside waits for it. */
+  readonly released: Promise<void>;
   /** Aborts with a `WorkAborted` when the work is to stop. */
   readonly signal: AbortSignal;
   readonly logger: Logger;

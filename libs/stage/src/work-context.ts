@@ -33,7 +33,7 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
   readonly resumeAt: number;
   readonly settings: Settings;
   readonly deadlineMs: number;
-  readonly held: boolean;
+  readonly released: Promise<void>;
   readonly logger: Logger;
   readonly trace: string | undefined;
   readonly #parts: WorkParts<Q>;
@@ -41,6 +41,8 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
   #writes: Promise<void> = Promise.resolve();
   #writeCount = 0;
   #done = false;
+  #held: boolean;
+  #release: () => void = () => undefined;
 
   constructor(parts: WorkParts<Q>) {
     const { job, claim, ref } = parts;
@@ -52,10 +54,18 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
     this.resumeAt = claim.resumeAt;
     this.settings = claim.settings;
     this.deadlineMs = job.deadlineMs;
-    this.held = 'held' in job && job.held === true;
+    this.#held = 'held' in job && job.held === true;
+    this.released = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+    if (!this.#held) this.#release();
     this.logger = parts.logger;
     this.trace = parts.trace;
     this.#parts = parts;
+  }
+
+  get held(): boolean {
+    return this.#held;
   }
 
   get signal(): AbortSignal {
@@ -70,6 +80,12 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
   /** Stops the work, unless it has been stopped before. */
   abort(reason: AbortReason): void {
     if (!this.signal.aborted) this.#abort.abort(new WorkAborted(reason));
+  }
+
+  /** The owner has released the reply. */
+  release(): void {
+    this.#held = false;
+    this.#release();
   }
 
   append(progress: WorkProgress): Promise<void> {

@@ -5,6 +5,7 @@ import {
   DEFAULT_SETTINGS,
   type EventType,
   type HistoryMessage,
+  type NewEvent,
   type Reply,
   type SessionEvent,
   type SessionId,
@@ -103,6 +104,18 @@ export class ScriptedOwner {
     await this.bus.control.publish({ session: this.session, cancel: [...replies] });
   }
 
+  /** Releases a held reply: in the log, and with a message to the workers unless that is lost. */
+  async release(reply: Reply, { heard = true } = {}): Promise<void> {
+    const { turn, attempt } = reply;
+    await this.#append({ type: 'reply.released', turn, attempt, text: '' });
+    if (heard) await this.bus.control.publish({ session: this.session, released: { turn, attempt } });
+  }
+
+  /** Answers a call of a tool, as a client would through its gateway. */
+  async toolResult(call: string, result: string): Promise<void> {
+    await this.#append({ type: 'input.tool_result', call, result });
+  }
+
   async close(): Promise<void> {
     await this.#commit({ close: true });
   }
@@ -135,6 +148,12 @@ export class ScriptedOwner {
     const ends = ofClause.filter(({ last }) => last).length;
     if (ends > 1) throw new Error(`the clause ends ${ends} times`);
     return { samples: concatInt16(chunks), isComplete: ends === 1 && ofClause.at(-1)?.last === true };
+  }
+
+  async #append(event: NewEvent): Promise<void> {
+    const holder = { kind: 'owner', epoch: this.#epoch } as const;
+    const done = await this.bus.sessions.append({ session: this.session, holder, events: [event] });
+    if (!done.ok) throw new Error(done.refusal);
   }
 
   async #commit(changes: Pick<CommitRequest, 'work' | 'history' | 'close'>): Promise<void> {
