@@ -1,4 +1,4 @@
-/** A language model that takes its process with it when it is asked about poison, and else repeats what was said. */
+/** A language model that takes its process with it when poison is mentioned, and else repeats what was said. */
 export const createLanguageModel = () => ({
   name: 'deadly',
   prefill: false,
@@ -6,7 +6,7 @@ export const createLanguageModel = () => ({
   contextTokens: 4_096,
   async *reply(messages: readonly { content: string }[]) {
     const text = messages.at(-1)?.content ?? '';
-    if (text.includes('poison')) process.kill(process.pid, 'SIGKILL');
+    if (messages.some(({ content }) => content.includes('poison'))) process.kill(process.pid, 'SIGKILL');
     yield { kind: 'text', text: `You said ${text}.` };
     yield { kind: 'finish', reason: 'stop' };
   },

@@ -1,7 +1,7 @@
 import type { WorkQueues } from '@parley/bus';
 import { type NewJob, type SessionId, VoiceError, type WorkRef, workKey } from '@parley/protocol';
 import { backoff, type Clock } from '@parley/runtime';
-import type { Command } from './turn-machine/index.ts';
+import { type Command, outstandingWork, type TurnState } from './turn-machine/index.ts';
 
 /** Commands that wait for a queue in this process; Redis keeps them all. */
 const MAX_WAITING = 64;
@@ -15,12 +15,14 @@ type QueuedJob =
 export const workJobId = (session: SessionId, ref: WorkRef, number: number): string =>
   `${session}.${workKey(ref)}.${number}`;
 
+const listenJobId = (session: SessionId, number: number): string => `${session}.listen.${number}`;
+
 /** A command as it stands in the outbox: id of the job, and the job itself as JSON. */
 export function outboxEntry(session: SessionId, command: Command): [id: string, json: string] {
   const trace = command.trace === undefined ? {} : { trace: command.trace };
   if (command.queue === 'listen') {
     const entry: QueuedJob = { queue: 'listen', job: { session, expect: command.expect, ...trace } };
-    return [`${session}.listen.${command.number}`, JSON.stringify(entry)];
+    return [listenJobId(session, command.number), JSON.stringify(entry)];
   }
   const { ref, try: number, deadlineMs } = command;
   const { turn, attempt } = ref;
@@ -28,6 +30,18 @@ export function outboxEntry(session: SessionId, command: Command): [id: string, 
   const entry: QueuedJob =
     ref.stage === 'reply' ? { queue: 'reply', job: work } : { queue: 'speak', job: { ...work, clause: ref.clause } };
   return [workJobId(session, ref, number), JSON.stringify(entry)];
+}
+
+/** Takes back what a session that is over still has in the queues. What a worker takes meanwhile finds it closed. */
+export async function withdrawJobs(queues: WorkQueues, session: SessionId, state: TurnState): Promise<void> {
+  const outstanding = outstandingWork(state);
+  const ids = (stage: WorkRef['stage']) =>
+    outstanding.filter(({ ref }) => ref.stage === stage).map((work) => workJobId(session, work.ref, work.try));
+  await Promise.all([
+    queues.listen.remove([listenJobId(session, state.listener.offers)]),
+    queues.reply.remove(ids('reply')),
+    queues.speak.remove(ids('speak')),
+  ]);
 }
 
 /**

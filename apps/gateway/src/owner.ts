@@ -16,7 +16,7 @@ import {
 import type { Clock, Logger } from '@parley/runtime';
 import type { ClientLink } from './client-link.ts';
 import type { GatewayMetrics } from './metrics.ts';
-import { Outbox, outboxEntry, workJobId } from './outbox.ts';
+import { Outbox, outboxEntry, withdrawJobs, workJobId } from './outbox.ts';
 import { Playout, type PlayoutReply } from './playout.ts';
 import {
   type Decisions,
@@ -329,7 +329,7 @@ export class SessionOwner {
         this.#lastActivityMs = this.#deps.clock.nowMs();
         break;
       case 'session.closed':
-        this.#forgetDeadline();
+        this.#tidyUp();
         this.#leave(new VoiceError('closed', event.reason));
         break;
       default:
@@ -485,11 +485,12 @@ export class SessionOwner {
     this.#deps.onGone(this);
   }
 
-  /** The sweeper has no more to do with a session that is closed; where this fails, it finds nothing to close. */
-  #forgetDeadline(): void {
-    this.#deps.bus.registry
-      .remove(this.session)
-      .catch((err: unknown) => this.#logger.debug({ err }, 'left to the sweeper'));
+  /** Nothing outside the session's own keys names it any longer; where this fails, the sweeper finds the rest. */
+  #tidyUp(): void {
+    const { bus } = this.#deps;
+    Promise.all([bus.registry.remove(this.session), withdrawJobs(bus.queues, this.session, this.#state)]).catch(
+      (err: unknown) => this.#logger.debug({ err }, 'left to the sweeper'),
+    );
   }
 
   /** After a stall: asks Redis whether this is still ours, before anything more is said. */

@@ -2,6 +2,8 @@ import type { Bus } from '@parley/bus';
 import type { SessionId } from '@parley/protocol';
 import type { Clock, Logger } from '@parley/runtime';
 import type { GatewayMetrics } from './metrics.ts';
+import { withdrawJobs } from './outbox.ts';
+import type { TurnState } from './turn-machine/index.ts';
 
 const INTERVAL_MS = 2_000;
 const LOCK_MS = 5_000;
@@ -47,6 +49,7 @@ async function closeExpired({ bus, logger, metrics }: SweeperOptions, session: S
     });
     // Somebody resumed it in between: it lives, and its owner refreshes its deadline.
     if (!closed.ok) return;
+    await withdrawJobs(bus.queues, session, JSON.parse(taken.state) as TurnState);
     metrics.swept.inc();
     logger.info({ sessionId: session }, 'session closed after its grace');
   }

@@ -5,9 +5,6 @@ import { type ConnectionContext, openRedis, RedisConnection, unavailable } from 
 import type { RedisTime } from './redis-time.ts';
 import type { WorkQueue, WorkQueues, WorkTaker } from './work-queue.ts';
 
-/** Ids are remembered only to thin out duplicates. */
-const REMOVE_ON_COMPLETE = { age: 60, count: 1_000 };
-const REMOVE_ON_FAIL = { age: 60, count: 100 };
 /** A frozen idle worker swallows the wake-up of a new job; the others look by themselves this often. */
 const DRAIN_DELAY_S = 0.5;
 /** Saves jobs that were taken by a worker that died before it claimed anything. */
@@ -90,7 +87,8 @@ class Producer {
       for (const name of QUEUE_NAMES) {
         const queue = new Queue(name, {
           connection: connection.redis,
-          defaultJobOptions: { removeOnComplete: REMOVE_ON_COMPLETE, removeOnFail: REMOVE_ON_FAIL },
+          // Nothing of a job is kept: its id names the session, and a job that comes twice finds its claim taken or done.
+          defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
           streams: { events: { maxLen: EVENTS_KEPT } },
         });
         queue.on('error', (error) => this.#context.logger.debug({ err: error, queue: name }, 'queue error'));

@@ -205,6 +205,7 @@ describe('a lost holder of a reply', () => {
       { type: 'reply.cancelled', turn: 1, attempt: 0, reason: 'failed' },
     ]);
     expect(decided.work.cancel).toEqual([{ turn: 1, attempt: 0 }]);
+    expect(decided.history).toEqual([{ set: 0, message: { role: 'user', turn: 1, text: '' } }]);
     expect(machine.phase).toBe('idle');
     machine.say(2, 'hello');
     expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0 });

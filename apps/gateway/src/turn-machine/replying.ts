@@ -192,6 +192,10 @@ function replyLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Deci
     return withReply(state, retry);
   }
   decide.events.push(failure(loss, deaths));
+  // What killed this reply's workers would kill those of every later one if they were told of it again.
+  if (deaths >= MAX_DEATHS) {
+    decide.history.push({ set: state.userIndex, message: { role: 'user', turn: reply.turn, text: '' } });
+  }
   if (reply.clauses.length > 0) {
     // Something has been said: it is played to its end, and the reply ends there. The holder may only have been frozen:
     // a try that nobody is offered takes its claim away.
