@@ -1,7 +1,7 @@
 import { msToSamples, SPEECH_SAMPLE_RATE_HZ } from '@parley/audio';
 
 /** What is known of an open utterance after the sample `position`. */
-export interface UtteranceSoFar {
+interface UtteranceSoFar {
   /** The sample after the last speech. */
   readonly lastSpeechSample: number;
   /** Everything before this sample has been heard. */

@@ -50,6 +50,7 @@ export class LeaseWriter {
   readonly #queue: Queued[] = [];
   readonly #stopped = new AbortController();
   #durable: Durable;
+  #writes = 0;
   #pump: Promise<void> | undefined;
   /** The append under way. */
   #appending: Promise<void> = Promise.resolve();
@@ -67,6 +68,11 @@ export class LeaseWriter {
   /** Writes that wait. */
   get size(): number {
     return this.#queue.length;
+  }
+
+  /** Writes done so far. */
+  get writes(): number {
+    return this.#writes;
   }
 
   push(write: Write): void {
@@ -138,6 +144,7 @@ export class LeaseWriter {
         const result = await bus.sessions.append({ session, events, holder, audioCursor: cursor, hearing });
         if (!result.ok) return this.#lose(result.refusal === 'CLOSED' ? 'closed' : 'fenced');
         metrics.writes.inc({ outcome: 'done' });
+        this.#writes += 1;
         this.#durable = { cursor, hearing };
         return;
       } catch (error) {

@@ -75,6 +75,7 @@ export class Listener {
   #lastPartialMs = Number.NEGATIVE_INFINITY;
   #lastPartial = '';
   #failing = false;
+  #probedWrites = -1;
   #span: TraceSpan | undefined;
   #log: LogSubscription | undefined;
   #ended: ListenerEnd | undefined;
@@ -204,6 +205,13 @@ export class Listener {
     this.#commitWhenHeard();
   }
 
+  /** Finds out whether the lease still holds, if nothing was written since the last call. */
+  probe(): void {
+    const { writes } = this.#writer;
+    if (writes === this.#probedWrites) this.#writer.push((durable) => ({ ...durable, events: [] }));
+    this.#probedWrites = writes;
+  }
+
   /** Asks for a successor, and goes on until there is one. */
   offerLease(): void {
     const { fence } = this.#options.lease;
@@ -216,7 +224,8 @@ export class Listener {
     this.#failing = true;
     const { logger, metrics } = this.#options;
     const { code, retryable } = VoiceError.from(reason, 'engine_failed');
-    const { utterance } = this.#hearing.hearing;
+    // Not what is being heard: what of it has not been settled yet.
+    const { utterance } = this.#writer.durable.hearing;
     logger.warn({ err: reason, code, utterance }, 'listening failed');
     metrics.engineFailures.inc({ code });
     try {

@@ -202,6 +202,8 @@ describe('a listener', () => {
     await spoken.offer();
     await spoken.speak(speech('slt-02.wav'));
     spoken.lose(20 * 16_000);
+    await spoken.speak(silence(500));
+    spoken.lose(4_000);
     await spoken.speak(concatInt16([speech('rms-01.wav'), silence(1_500)]));
     expect((await spoken.turns(2)).map(({ text }) => text)).toEqual([TIMER, TRAIN]);
   });
@@ -213,6 +215,51 @@ describe('a listener', () => {
     await spoken.until('lease.moved');
     await spoken.close();
     await vi.waitFor(async () => expect(await worker.metrics.render()).toContain('parley_stt_sessions 0'));
+  });
+
+  test('finds out that a session is over although nobody told', async () => {
+    const worker = await startWorker();
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await redis.client.del(`s:{${spoken.session}}`);
+    await vi.waitFor(async () => expect(await worker.metrics.render()).toContain('parley_stt_sessions 0'), {
+      timeout: 5_000,
+    });
+  });
+
+  test('leaves audio in Redis while the recogniser is behind, and hears all of it later', async () => {
+    let isBehind = true;
+    const slow: Recognizer = {
+      ...{ name: 'slow', languages: [], slots: 4, close: async () => undefined },
+      async open(): Promise<RecognitionStream> {
+        const stream = await recognizer.open();
+        return Object.defineProperty(stream, 'backlogMs', { get: () => (isBehind ? 5_000 : 0) });
+      },
+    };
+    const sentence = concatInt16([speech('slt-02.wav'), silence(9_000)]);
+    const audio = concatInt16([sentence, sentence, sentence]);
+    const expected = await undisturbed(audio);
+    const worker = await startWorker(slow);
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await spoken.speak(audio);
+    await vi.waitFor(async () => expect(await worker.metrics.render()).toContain('parley_stt_reading_paused_total 1'));
+    isBehind = false;
+    await spoken.turns(3);
+    expect(await spoken.report()).toEqual(expected);
+  });
+
+  test('does not take a session for which the engine has no room', async () => {
+    const worker = await startWorker({
+      ...{ name: 'absent', languages: [], slots: 4, close: async () => undefined },
+      open: () => Promise.reject(new VoiceError('engine_failed')),
+    });
+    const spoken = await openSession();
+    await spoken.offer();
+    await vi.waitFor(async () => expect(await worker.metrics.render()).toContain('result="failed"} 1'));
+    expect((await spoken.inspect())?.listener).toBeUndefined();
   });
 
   test('reports a failed engine and gives the session up', async () => {

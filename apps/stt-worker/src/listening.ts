@@ -6,7 +6,7 @@ import { type ControlWatch, type Pulser, startPulse, watchControl } from '@parle
 import type { EngineStatus } from './engine-status.ts';
 import { Listener, type ListenerEnd, type ListenerOptions } from './listener.ts';
 import { type SttMetrics, sttMetrics } from './metrics.ts';
-import type { Recognizer } from './recognizer.ts';
+import type { RecognitionStream, Recognizer } from './recognizer.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 /** Frames of one session in one batch: a backlog is caught up with at several times real time, beside live sessions. */
@@ -17,6 +17,7 @@ const HELD_UP_RETRY_MS = 20;
 const ACQUIRE_LIMIT_MS = 2_000;
 /** How long a drain waits for successors. */
 const DEFAULT_HAND_OVER_LIMIT_MS = 5_000;
+const DEFAULT_PROBE_INTERVAL_MS = 10_000;
 const DEFAULT_PAUSE_MS = 160;
 
 export interface ListeningOptions {
@@ -29,6 +30,7 @@ export interface ListeningOptions {
   readonly engine: EngineStatus;
   readonly detector: VoiceDetector;
   readonly handOverLimitMs?: number;
+  readonly probeIntervalMs?: number;
   readonly config: {
     readonly pauseMs?: number;
     readonly onProbability: number;
@@ -68,7 +70,9 @@ class Listening {
   #presence: Announcement | undefined;
   #isFull = false;
   #isScoring = false;
+  #isRetrySet = false;
   #onEmpty: () => void = () => undefined;
+  #cancelProbe: () => void = () => undefined;
 
   constructor(options: ListeningOptions, control: ControlWatch, pulser: Pulser) {
     this.#options = options;
@@ -92,9 +96,11 @@ class Listening {
       presence.update().catch(() => undefined);
       // One offer at a time, so that the last free slot is not given away twice.
       this.#taker = await bus.queues.listen.take({ slots: 1, handler: (job) => this.#take(job, recognizer) });
+      this.#probeIdle();
       await untilAborted(signal);
       await this.#drain(this.#taker);
     } finally {
+      this.#cancelProbe();
       for (const listener of [...this.#listeners.values()]) listener.leave();
       await this.#reader.close();
       // A heartbeat that cannot be removed expires by itself.
@@ -139,18 +145,23 @@ class Listening {
   async #take(job: ListenJob, recognizer: Recognizer): Promise<void> {
     const { session, expect } = job;
     if (this.#draining) return;
-    const lease = this.#control.isClosed(session)
-      ? ({ ok: false, refusal: 'CLOSED' } as const)
-      : await this.#acquire(session, expect);
-    if (!lease.ok) return this.#metrics.leases.inc({ result: lease.refusal.toLowerCase() });
+    if (this.#control.isClosed(session)) return this.#metrics.leases.inc({ result: 'closed' });
     const logger = this.#options.logger.child({ sessionId: session });
+    let stream: RecognitionStream;
     try {
-      await this.#listen(session, lease, recognizer, logger, expect !== '');
-      this.#metrics.leases.inc({ result: 'taken' });
-    } catch (error) {
-      this.#metrics.leases.inc({ result: 'failed' });
-      await this.#giveUp(session, lease, error, logger);
+      stream = await recognizer.open();
+    } catch (err) {
+      // Without a lease nothing has been promised: the owner finds nobody and offers the session again in a while.
+      logger.warn({ err }, 'the engine takes no session');
+      return this.#metrics.leases.inc({ result: 'failed' });
     }
+    const lease = await this.#acquire(session, expect);
+    this.#metrics.leases.inc({ result: lease.ok ? 'taken' : lease.refusal.toLowerCase() });
+    if (!lease.ok) return stream.close();
+    this.#listen({ session, lease, stream, logger }, recognizer.minPauseMs ?? 0);
+    const listener = this.#listeners.get(session);
+    // Hearing does not wait for the log.
+    if (listener) void this.#follow(listener, expect !== '');
   }
 
   async #acquire(session: SessionId, expect: string): Promise<Lease | Refused<'STALE' | 'CLOSED' | 'UNAVAILABLE'>> {
@@ -168,20 +179,15 @@ class Listening {
     }
   }
 
-  async #listen(
-    session: SessionId,
-    lease: Lease,
-    recognizer: Recognizer,
-    logger: Logger,
-    isTakeOver: boolean,
-  ): Promise<void> {
-    const stream = await recognizer.open();
+  #listen(parts: Pick<ListenerOptions, 'session' | 'lease' | 'stream' | 'logger'>, minPauseMs: number): void {
+    const { session, lease, logger } = parts;
     const { bus, clock, detector, config } = this.#options;
     const { onProbability, offProbability, gateDbfs, stallTimeoutMs } = config;
-    const pauseMs = Math.max(config.pauseMs ?? DEFAULT_PAUSE_MS, recognizer.minPauseMs ?? 0);
+    const pauseMs = Math.max(config.pauseMs ?? DEFAULT_PAUSE_MS, minPauseMs);
     let release = (): void => undefined;
     const options: ListenerOptions = {
-      ...{ bus, session, lease, stream, detector, clock, logger, gateDbfs, metrics: this.#metrics },
+      ...parts,
+      ...{ bus, detector, clock, gateDbfs, metrics: this.#metrics },
       hearing: { pauseMs, onProbability, offProbability },
       settleTimeoutMs: stallTimeoutMs,
       pauseReading: () => this.#reader.remove(session),
@@ -206,9 +212,8 @@ class Listening {
     this.#reader.add(session, lease.audioCursor);
     this.#metrics.sessions.set(this.#listeners.size);
     this.#pauseWhenFull();
-    logger.debug({ cursor: lease.audioCursor, isTakeOver }, 'listening');
-    // Hearing does not wait for the log.
-    void this.#follow(listener, isTakeOver);
+    logger.debug({ cursor: lease.audioCursor }, 'listening');
+    if (this.#control.isClosed(session)) listener.close();
   }
 
   async #follow(listener: Listener, isTakeOver: boolean): Promise<void> {
@@ -225,22 +230,6 @@ class Listening {
     }
   }
 
-  /** A lease that cannot be used is given up with a reason, so that the owner does not wait for a pulse. */
-  async #giveUp(session: SessionId, lease: Lease, error: unknown, logger: Logger): Promise<void> {
-    const { code, retryable } = VoiceError.from(error, 'engine_failed');
-    logger.warn({ err: error, code }, 'a session cannot be listened to');
-    const { utterance } = lease.hearing;
-    try {
-      await this.#options.bus.sessions.append({
-        session,
-        holder: { kind: 'listener', fence: lease.fence },
-        events: [{ type: 'work.failed', stage: 'listen', utterance, code, retryable }],
-      });
-    } catch (err) {
-      logger.warn({ err }, 'the failure could not be reported');
-    }
-  }
-
   #ended(listener: Listener, reason: ListenerEnd, logger: Logger): void {
     this.#metrics.ended.inc({ reason });
     logger.debug({ reason }, 'stopped listening');
@@ -252,6 +241,14 @@ class Listening {
     if (!this.#isFull || this.#draining || this.#listeners.size >= this.#slots) return;
     this.#isFull = false;
     this.#taker?.resume().catch((err) => this.#options.logger.warn({ err }, 'taking offers could not go on'));
+  }
+
+  /** A session that sends nothing may be over without our having heard of it: a write tells. */
+  #probeIdle(): void {
+    this.#cancelProbe = this.#options.clock.setTimeout(() => {
+      for (const listener of this.#listeners.values()) listener.probe();
+      this.#probeIdle();
+    }, this.#options.probeIntervalMs ?? DEFAULT_PROBE_INTERVAL_MS);
   }
 
   #pauseWhenFull(): void {
@@ -271,7 +268,12 @@ class Listening {
       this.#isScoring = false;
     }
     const isHeldUp = [...this.#listeners.values()].some((listener) => listener.isHeldUp);
-    if (isHeldUp) this.#options.clock.setTimeout(() => void this.#score(), HELD_UP_RETRY_MS);
+    if (!isHeldUp || this.#isRetrySet) return;
+    this.#isRetrySet = true;
+    this.#options.clock.setTimeout(() => {
+      this.#isRetrySet = false;
+      void this.#score();
+    }, HELD_UP_RETRY_MS);
   }
 
   async #scoreBatch(): Promise<boolean> {

@@ -8,7 +8,7 @@ export function sttMetrics(metrics: Metrics) {
     sessions: metrics.gauge({ name: 'parley_stt_sessions', help: 'Sessions listened to.' }),
     leases: metrics.counter({
       name: 'parley_stt_leases_total',
-      help: 'Listen offers by result: taken, stale, closed, unavailable or failed.',
+      help: 'Listen offers by result: taken, stale, closed, unavailable (Redis) or failed (engine).',
       labelNames: ['result'],
     }),
     ended: metrics.counter({

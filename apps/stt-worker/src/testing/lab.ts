@@ -4,7 +4,6 @@ import { int16ToBytes, readWav } from '@parley/audio';
 import { type Bus, connectBus } from '@parley/bus';
 import { DEFAULT_SETTINGS, type EventType, type SessionEvent, type SessionId, type Settings } from '@parley/protocol';
 import { createLogger, createMetrics, type Logger, type Metrics, systemClock } from '@parley/runtime';
-import type { TestRedis } from '@parley/testkit';
 import { runListening } from '../listening.ts';
 import type { Recognizer } from '../recognizer.ts';
 import type { VoiceDetector } from '../voice-detector.ts';
@@ -47,22 +46,14 @@ export class TestWorker {
     };
     const config = { onProbability: 0.5, offProbability: 0.35, gateDbfs: -66, stallTimeoutMs: 3_000 };
     const { signal } = this.#drain;
-    const handOverLimitMs = 1_000;
     this.#done = runListening({
-      handOverLimitMs,
-      bus,
-      logger,
-      metrics,
-      clock: systemClock,
-      signal,
-      engine,
-      detector,
-      config,
+      ...{ bus, logger, metrics, clock: systemClock, signal, engine, detector, config },
+      ...{ handOverLimitMs: 1_000, probeIntervalMs: 300 },
     });
   }
 
   static async start(
-    redis: TestRedis,
+    redis: { readonly url: string },
     { recognizer, detector }: { readonly recognizer: Recognizer; readonly detector: VoiceDetector },
   ): Promise<TestWorker> {
     const logger = createLogger({ name: 'stt-worker', level: 'silent' });
@@ -84,7 +75,10 @@ export class TestWorker {
   }
 }
 
-export async function connectTestBus(redis: TestRedis, logger = createLogger({ name: 'test', level: 'silent' })) {
+export async function connectTestBus(
+  redis: { readonly url: string },
+  logger = createLogger({ name: 'test', level: 'silent' }),
+) {
   const metrics = createMetrics({ processMetrics: false });
   const ref = { id: `test-${++processes}`, host: hostname(), pid: process.pid };
   const bus = await connectBus({ url: redis.url, process: ref, logger, metrics, commandTimeoutMs: 1_000 });
