@@ -52,7 +52,8 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.test.ts'],
+    // The benchmark runs whole systems, as the tests do.
+    files: ['**/*.test.ts', 'tools/bench/**/*.ts'],
     rules: { '@nx/enforce-module-boundaries': boundaries(['type:test']) },
   },
 );

@@ -26,6 +26,7 @@ const COMMANDS = {
   start: { run: (args) => [node, ['tools/start/main.ts', ...args]], needs: neededForStart, ownsSignals: true },
   talk: { run: (args) => [node, [join(root, 'tools/talk/main.ts'), ...args]], needs: () => [], inCallersFolder: true },
   models: { run: (args) => [node, ['tools/models/main.ts', ...args]], needs: () => [] },
+  bench: { run: (args) => [node, ['tools/bench/main.ts', ...args]], needs: neededForStart },
   test: { run: (args) => [join(bin, 'vitest'), ['run', ...args]], needs: () => SYSTEM_PARTS },
   check: { run: (args) => [node, ['tools/check/main.ts', ...args]], needs: () => [] },
 };

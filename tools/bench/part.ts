@@ -1,0 +1,44 @@
+/** A table of results as it is printed. */
+export interface ResultTable {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+/** What a part found out. */
+export interface PartResult {
+  readonly tables: readonly ResultTable[];
+  /** Where a figure misses its target, or the measurement was not what it should be. */
+  readonly remarks: readonly string[];
+  /** For the JSON file. */
+  readonly data: unknown;
+}
+
+export interface BenchOptions {
+  /** Turns measured at each number of sessions, at least. */
+  readonly turns: number;
+  /** Numbers of sessions, where a part measures at several. */
+  readonly sessions: readonly number[] | undefined;
+  /** Length of the long part. */
+  readonly minutes: number;
+  readonly soakSessions: number;
+  /** Writes CPU profiles of the processes there. */
+  readonly profileDir: string | undefined;
+}
+
+export interface PartContext {
+  readonly options: BenchOptions;
+  /** Shows how far a long measurement has come. */
+  readonly progress: (text: string) => void;
+}
+
+/** One part of the benchmark. */
+export interface Part {
+  readonly name: string;
+  /** One sentence for the help. */
+  readonly summary: string;
+  run(context: PartContext): Promise<PartResult>;
+}
+
+/** Milliseconds as printed. */
+export const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
