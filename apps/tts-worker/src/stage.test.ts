@@ -12,6 +12,8 @@ import { speakStage } from './stage.ts';
 import type { SpeechRequest, Synthesizer } from './synthesizer.ts';
 import { createFlite } from './synthesizers/flite.ts';
 import { createOpenAiSynthesizer } from './synthesizers/openai.ts';
+import { createSherpa } from './synthesizers/sherpa.ts';
+import { TINY_VOICE_DIR } from './testing/lab.ts';
 
 const REF = { stage: 'speak', turn: 1, attempt: 0, clause: 0 } as const;
 const TEXT = 'The quick brown fox jumps over the lazy dog, and then it goes home. It sleeps for the rest of the day.';
@@ -260,6 +262,33 @@ describe('the speak stage', () => {
     expect(rmsDbfs(samples.subarray(resumeAt, resumeAt + 160))).toBeLessThan(-40);
     const other = await renderAll(createFlite({ voice: 'rms' }));
     expect(samples.subarray(-8_000)).toEqual(other.subarray(-8_000));
+  });
+
+  it('ends a clause with a second engine when the first hangs up, or goes silent, midway', async () => {
+    await startWorker([createOpenAiSynthesizer({ baseUrl: server.url }), createFlite()]);
+    server.setBehaviour({ hangAfterBytes: 96_000 });
+    await owner.start(REF, input());
+    const samples = await untilComplete();
+    const other = await resample(await renderAll(createFlite()), 16_000, 24_000);
+    expect(samples.subarray(-24_000)).toEqual(other.subarray(-24_000));
+    expect(samples.subarray(0, 24_000)).toEqual(scriptedSpeech(TEXT).subarray(0, 24_000));
+    expect(await owner.events('work.failed')).toEqual([]);
+    await vi.waitFor(() => expect(server.active).toBe(0));
+  });
+
+  it('goes on with a clause of a sherpa voice sample for sample when its worker is replaced', async () => {
+    const engines = [1, 2].map(() => createSherpa({ modelDir: TINY_VOICE_DIR, threads: 1 }));
+    closers.push(...engines.map((engine) => () => engine.close()));
+    const [first, second] = engines as [Synthesizer, Synthesizer];
+    const undisturbed = await renderAll(second);
+    const hanging = hangingAfter(1_500, { ...first, speak: (...args) => first.speak(...args) });
+    const worker = await startWorker(hanging, 60_000);
+    await owner.start(REF, input({ rateHz: 16_000 }));
+    await vi.waitFor(async () => expect((await owner.work(REF))?.resumeAt).toBeGreaterThan(20_000), { timeout: 5_000 });
+    await worker.stop();
+    await startWorker(second);
+    await owner.raiseTry(REF, 2);
+    expect(await untilComplete()).toEqual(undisturbed);
   });
 
   it('goes on at a silence where the engine gives another rendering', async () => {

@@ -20,6 +20,7 @@ export {
   scriptedSpeech,
   startScriptedTts,
   type TtsBehaviour,
+  type TtsDialect,
   type TtsRequest,
 } from './scripted-tts.ts';
 export {

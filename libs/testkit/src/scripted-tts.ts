@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { int16ToBytes, resample, writeWav } from '@parley/audio';
 import { listenOnFreePort, readJson, sendJson, TimerSet } from './scripted-server.ts';
 
 /** A speech request as the server saw it. */
@@ -12,7 +13,21 @@ export interface TtsRequest {
   readonly [field: string]: unknown;
 }
 
+/**
+ * Whose ways the server has:
+ * - `openai`: PCM at 24 kHz, and no list of voices.
+ * - `kokoro` (Kokoro-FastAPI): PCM at 24 kHz in chunks; knows its models and voices, lists them as objects, refuses others.
+ * - `orpheus` (Orpheus-FastAPI): whatever is asked for, one whole WAV when all of it has been made; knows no speed, takes
+ *   any model and voice, lists its voices as strings.
+ * - `xtts` (openedai-speech): PCM with its rate in the content type, 22 050 Hz for `tts-1` (Piper) and 24 000 Hz for
+ *   `tts-1-hd` (XTTS), whose unknown voices it refuses; no list of voices.
+ * - `streamed-wav`: WAV whose header leaves the length open, sent as it is made.
+ */
+export type TtsDialect = 'openai' | 'kokoro' | 'orpheus' | 'xtts' | 'streamed-wav';
+
 export interface TtsBehaviour {
+  /** Of what kind the server is; `openai` when not given. */
+  readonly dialect?: TtsDialect;
   /** Wait before the first byte. */
   readonly firstByteMs?: number;
   /** Time to make a second of speech, as a share of that second; 0, at once, when not given. */
@@ -46,6 +61,16 @@ export interface ScriptedTts {
 
 /** Rate of the `pcm` format of OpenAI's speech endpoint. */
 export const SCRIPTED_TTS_RATE_HZ = 24_000;
+/** Voices of the servers that list theirs, as far as tests need them. */
+const VOICES = { kokoro: ['af_alloy', 'af_bella', 'af_heart', 'bm_george'], orpheus: ['tara', 'leah', 'leo', 'zoe'] };
+const KOKORO_MODELS = ['kokoro', 'tts-1', 'tts-1-hd'];
+/** OpenAI's names that Kokoro-FastAPI takes for voices of its own. */
+const KOKORO_ALIASES = ['alloy', 'ash', 'coral', 'echo', 'fable', 'nova', 'onyx', 'sage', 'shimmer'];
+const XTTS_VOICES = ['alloy', 'echo', 'fable', 'onyx', 'nova', 'shimmer'];
+const PIPER_RATE_HZ = 22_050;
+/** Size of a WAV whose end is not known when it begins. */
+const OPEN_SIZE = 0xffff_ffff;
+const WAV_SIZE_OFFSETS = [4, 40];
 /** Bytes written at a time: odd, so that samples are cut in two. */
 const WRITE_BYTES = 4_801;
 
@@ -118,6 +143,14 @@ class TtsServer implements ScriptedTts {
     };
     const behaviour = this.#behaviour;
     if (behaviour.status !== undefined) return refuse(behaviour.status, `scripted ${behaviour.status}`);
+    const { dialect = 'openai' } = behaviour;
+    if (request.method === 'GET' && request.url === '/v1/audio/voices') {
+      if (dialect === 'kokoro') {
+        return sendJson(response, 200, { voices: VOICES.kokoro.map((voice) => ({ id: voice, name: voice })) });
+      }
+      if (dialect === 'orpheus') return sendJson(response, 200, { status: 'ok', voices: VOICES.orpheus });
+      return sendJson(response, 404, { detail: 'Not Found' });
+    }
     if (request.method === 'GET' && request.url === '/v1/models') {
       return sendJson(response, 200, { object: 'list', data: [{ id: 'scripted-voice', object: 'model' }] });
     }
@@ -126,14 +159,16 @@ class TtsServer implements ScriptedTts {
     this.requests.push(body);
     this.authorizations.push(request.headers.authorization);
     if (typeof body.input !== 'string' || body.input.trim() === '') return refuse(400, 'input is empty');
-    if (body.response_format !== 'pcm') return refuse(400, 'only pcm is scripted');
-    await this.#stream(body, behaviour, response);
+    const refusal = refusalOf(dialect, body);
+    if (refusal !== undefined) return sendJson(response, 400, refusal);
+    await this.#stream(await renderAnswer(dialect, body, behaviour), behaviour, response);
   }
 
-  async #stream(body: TtsRequest, behaviour: TtsBehaviour, response: ServerResponse): Promise<void> {
-    const samples = scriptedSpeech(body.input, behaviour);
-    const bytes = new Uint8Array(samples.buffer);
-    const bytesPerMs = (SCRIPTED_TTS_RATE_HZ * 2) / 1_000;
+  async #stream(
+    { bytes, bytesPerMs, contentType, isWhole }: Answer,
+    behaviour: TtsBehaviour,
+    response: ServerResponse,
+  ): Promise<void> {
     const { realTimeFactor = 0, failAfterBytes, hangAfterBytes } = behaviour;
     let isOver = false;
     this.active += 1;
@@ -142,15 +177,19 @@ class TtsServer implements ScriptedTts {
       if (!isOver) this.abortedAtMs.push(performance.now());
       isOver = true;
     });
-    response.writeHead(200, { 'content-type': 'audio/pcm' });
+    const makeMs = (count: number): number => (count / bytesPerMs) * realTimeFactor;
+    if (isWhole) await this.#timers.sleep(makeMs(bytes.length));
+    if (isOver) return;
+    const length = isWhole ? { 'content-length': bytes.length } : {};
+    response.writeHead(200, { 'content-type': contentType, ...length });
     response.flushHeaders();
     await this.#timers.sleep(behaviour.firstByteMs ?? 0);
-    const startedMs = performance.now();
+    const startedMs = performance.now() - (isWhole ? makeMs(bytes.length) : 0);
     const end = Math.min(bytes.length, failAfterBytes ?? bytes.length, hangAfterBytes ?? bytes.length);
     for (let at = 0; at < end; at += WRITE_BYTES) {
       const chunk = bytes.subarray(at, Math.min(end, at + WRITE_BYTES));
       // A chunk is there when its last sample has been made.
-      await this.#timers.sleep(startedMs + ((at + chunk.length) / bytesPerMs) * realTimeFactor - performance.now());
+      await this.#timers.sleep(startedMs + makeMs(at + chunk.length) - performance.now());
       if (isOver) return;
       response.write(chunk);
     }
@@ -158,5 +197,62 @@ class TtsServer implements ScriptedTts {
     isOver = true;
     if (end === failAfterBytes && end < bytes.length) response.destroy();
     else response.end();
+  }
+}
+
+interface Answer {
+  readonly bytes: Uint8Array;
+  readonly bytesPerMs: number;
+  readonly contentType: string;
+  /** Sent when all of it has been made, with its length. */
+  readonly isWhole: boolean;
+}
+
+/** What such a server says about a request that it does not take; undefined where it takes it. */
+function refusalOf(
+  dialect: TtsDialect,
+  { model, voice = '', response_format: format }: TtsRequest,
+): object | undefined {
+  if (dialect === 'kokoro') {
+    if (!KOKORO_MODELS.includes(model)) {
+      return {
+        detail: { error: 'invalid_model', message: `Unsupported model: ${model}`, type: 'invalid_request_error' },
+      };
+    }
+    const parts = voice.split(/[+-]/).map((part) => part.replace(/\(.*\)$/, ''));
+    const unknown = parts.find((part) => ![...VOICES.kokoro, ...KOKORO_ALIASES].includes(part));
+    if (unknown !== undefined) {
+      const message = `Voice '${unknown}' not found. Available voices: ${VOICES.kokoro.join(', ')}`;
+      return { detail: { error: 'validation_error', message, type: 'invalid_request_error' } };
+    }
+  }
+  if (dialect === 'xtts' && model === 'tts-1-hd' && !XTTS_VOICES.includes(voice)) {
+    return { error: { message: `Error loading voice: ${voice}, KeyError`, type: 'BadRequestError', param: 'voice' } };
+  }
+  if (dialect === 'orpheus' || dialect === 'streamed-wav' || format === 'pcm') return undefined;
+  return { error: { message: 'only pcm is scripted', type: 'scripted', code: null } };
+}
+
+async function renderAnswer(dialect: TtsDialect, body: TtsRequest, behaviour: TtsBehaviour): Promise<Answer> {
+  const speech = scriptedSpeech(body.input, behaviour);
+  const rateHz = dialect === 'xtts' && body.model === 'tts-1' ? PIPER_RATE_HZ : SCRIPTED_TTS_RATE_HZ;
+  const bytesPerMs = (rateHz * 2) / 1_000;
+  switch (dialect) {
+    case 'openai':
+    case 'kokoro':
+      return { bytes: int16ToBytes(speech), bytesPerMs, contentType: 'audio/pcm', isWhole: false };
+    case 'xtts': {
+      const bytes = int16ToBytes(await resample(speech, SCRIPTED_TTS_RATE_HZ, rateHz));
+      return { bytes, bytesPerMs, contentType: `audio/pcm;rate=${rateHz}`, isWhole: false };
+    }
+    case 'orpheus':
+      return { bytes: writeWav(speech, rateHz), bytesPerMs, contentType: 'audio/wav', isWhole: true };
+    case 'streamed-wav': {
+      const wav = Buffer.from(writeWav(speech, rateHz));
+      for (const offset of WAV_SIZE_OFFSETS) wav.writeUInt32LE(OPEN_SIZE, offset);
+      return { bytes: wav, bytesPerMs, contentType: 'audio/x-wav', isWhole: false };
+    }
+    default:
+      return dialect satisfies never;
   }
 }

@@ -62,7 +62,7 @@ describe('the openai engine', () => {
     expect(server.authorizations[0]).toBe('Bearer key-1');
   });
 
-  it('closes the request when it is cancelled', async () => {
+  it('closes the request when it is cancelled', { retry: 2 }, async () => {
     const server = await scripted({ realTimeFactor: 1 });
     const controller = new AbortController();
     const speech = createOpenAiSynthesizer({ baseUrl: server.url }).speak(request(), controller.signal);
@@ -162,5 +162,60 @@ describe('the openai engine', () => {
     const server = await scripted();
     await server.close();
     await expect(render({ baseUrl: server.url })).rejects.toMatchObject({ code: 'engine_failed', retryable: true });
+  });
+});
+
+describe('the openai engine with servers of other makers', () => {
+  let server: ScriptedTts;
+  afterEach(() => server.close());
+
+  it('knows the voices that Kokoro-FastAPI lists, mixtures of them, and names it translates', async () => {
+    server = await startScriptedTts({ dialect: 'kokoro' });
+    const engine = createOpenAiSynthesizer({ baseUrl: server.url, model: 'kokoro' });
+    expect(engine.voices).toEqual([]);
+    await engine.warmUp(never);
+    expect(engine.voices).toEqual(['af_alloy', 'af_bella', 'af_heart', 'bm_george']);
+    const voices = ['af_heart', 'af_bella+bm_george', 'af_bella(2)+af_heart(1)', 'alloy'];
+    for (const voice of voices) expect(engine.hasVoice?.(voice)).toBe(true);
+    for (const voice of ['slt', 'af_bella+slt']) expect(engine.hasVoice?.(voice)).toBe(false);
+    const spoken = [];
+    for (const voice of ['', ...voices]) {
+      for await (const { samples } of engine.speak(request({ voice }), never)) spoken.push(samples.length);
+    }
+    expect(server.requests.slice(1).map(({ voice }) => voice)).toEqual(['alloy', ...voices]);
+  });
+
+  it('reports a model or a voice that Kokoro-FastAPI does not have as rejected', async () => {
+    server = await startScriptedTts({ dialect: 'kokoro' });
+    const rejected = { code: 'engine_rejected', message: 'the server answers 400' };
+    await expect(render({ baseUrl: server.url, model: 'tts-9' })).rejects.toMatchObject(rejected);
+    await expect(render({ baseUrl: server.url, voice: 'slt' })).rejects.toMatchObject(rejected);
+  });
+
+  it('takes the whole WAV that Orpheus-FastAPI answers whatever it was asked for, and its first voice', async () => {
+    server = await startScriptedTts({ dialect: 'orpheus' });
+    const engine = createOpenAiSynthesizer({ baseUrl: server.url, model: 'orpheus' });
+    await engine.warmUp(never);
+    expect(engine.voices).toEqual(['tara', 'leah', 'leo', 'zoe']);
+    const samples: number[] = [];
+    for await (const chunk of engine.speak(request(), never)) samples.push(...chunk.samples);
+    expect(samples).toEqual([...scriptedSpeech('Hello there.')]);
+    expect(server.requests.at(-1)?.voice).toBe('tara');
+  });
+
+  it.each([
+    ['tts-1', 22_050],
+    ['tts-1-hd', 24_000],
+  ])('believes the rate that openedai-speech names for %s', async (model, rateHz) => {
+    server = await startScriptedTts({ dialect: 'xtts' });
+    expect((await render({ baseUrl: server.url, model })).rateHz).toBe(rateHz);
+    await expect(render({ baseUrl: server.url, model: 'tts-1-hd', voice: 'nobody' })).rejects.toMatchObject({
+      code: 'engine_rejected',
+    });
+  });
+
+  it('plays a WAV of open length without its header', async () => {
+    server = await startScriptedTts({ dialect: 'streamed-wav' });
+    expect((await render({ baseUrl: server.url })).samples).toEqual([...scriptedSpeech('Hello there.')]);
   });
 });

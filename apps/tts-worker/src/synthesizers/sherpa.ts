@@ -195,6 +195,7 @@ class SherpaProcess {
     });
     this.loaded.catch(() => undefined);
     this.#child = fork(new URL('./sherpa-process.ts', import.meta.url), [JSON.stringify(options)], {
+      execArgv: [],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // biome-ignore lint/style/noProcessEnv: handed on as it is, and read nowhere else.
