@@ -15,6 +15,8 @@ import { speech, User } from './user.ts';
 
 /** Trials of each fault; the figures in the documentation are from ten. */
 const TRIALS = Number(process.env.PARLEY_FAULT_TRIALS ?? 2);
+/** Time for a test that repeats a fault so often. */
+export const TRIALS_TIMEOUT_MS = 60_000 + TRIALS * 30_000;
 const QUESTION = 'slt-01';
 const ANSWER =
   'This is the first sentence of the answer. Here is a second one, which is somewhat longer. And the third one ends it.';
