@@ -99,6 +99,13 @@ export class ClauseSplitter {
     return clauses;
   }
 
+  /** Gives what has come so far as a clause, if there is anything to say in it: the text goes on only after a while. */
+  pause(): string[] {
+    const clauses: string[] = [];
+    if (this.#isSpoken) this.#emit(this.#pending.length, clauses);
+    return clauses;
+  }
+
   /** Gives the last clause, if anything is left to say. */
   flush(): string[] {
     const rest = this.#pending.trimEnd();

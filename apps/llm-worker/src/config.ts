@@ -104,6 +104,16 @@ export const config = {
     schema: milliseconds(10_000),
     describe: 'Milliseconds without a further token after which the engine counts as hung.',
   },
+  toolsFile: {
+    env: 'PARLEY_TOOLS_FILE',
+    schema: z.string().optional(),
+    describe: 'JSON file of the HTTP endpoints that replies may call as functions; see docs/engines.md.',
+  },
+  clientToolTimeoutMs: {
+    env: 'PARLEY_LLM_CLIENT_TOOL_TIMEOUT_MS',
+    schema: milliseconds(30_000),
+    describe: "Milliseconds for which a reply waits for a client's result of a call.",
+  },
   timeZone: {
     env: 'PARLEY_TIME_ZONE',
     schema: z.string().refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin').optional(),

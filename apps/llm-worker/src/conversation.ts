@@ -16,6 +16,8 @@ export interface ConversationParts {
   /** Tokens that messages and reply may have together. */
   readonly contextTokens: number;
   readonly maxReplyTokens: number;
+  /** Tokens that the definitions of tools take. */
+  readonly toolTokens?: number;
   readonly now: Date;
   readonly timeZone: string | undefined;
 }
@@ -35,13 +37,13 @@ export interface Conversation {
  * Turns are left out whole, the oldest first. Roles alternate, as many chat templates demand.
  */
 export function buildConversation(parts: ConversationParts): Conversation {
-  const { contextTokens, turn, text } = parts;
+  const { contextTokens, turn, text, toolTokens = 0 } = parts;
   const maxReplyTokens = Math.min(parts.maxReplyTokens, Math.floor(contextTokens * MAX_REPLY_SHARE));
   const turns = groupByTurn(parts.history.filter((message) => message.turn < turn));
   // The longer form of the prompt, so that the choice of turns cannot change what they have room in.
   const system = systemPrompt({ ...parts, hasInterruptedReply: true });
   const fixedTokens = estimateMessageTokens(system) + estimateMessageTokens(text);
-  let roomTokens = contextTokens - maxReplyTokens - fixedTokens;
+  let roomTokens = contextTokens - maxReplyTokens - fixedTokens - toolTokens;
   const isTooLong = roomTokens < 0;
   const kept: HistoryMessage[][] = [];
   for (const messages of turns.toReversed()) {

@@ -4,8 +4,10 @@ import { runService } from '@parley/runtime';
 import { runStage } from '@parley/stage';
 import { config, FOREIGN_NAMES } from './config.ts';
 import { startEngine } from './engine.ts';
+import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import { llmMetrics } from './metrics.ts';
 import { replyStage } from './stage.ts';
+import { loadServerTools } from './tools/server-tools.ts';
 
 await runService({ name: 'llm-worker', config, foreignNames: FOREIGN_NAMES }, async (service) => {
   const { config, clock, closer, health, instance, logger, metrics, signal } = service;
@@ -21,7 +23,13 @@ await runService({ name: 'llm-worker', config, foreignNames: FOREIGN_NAMES }, as
   const engine = await startEngine({ config, clock, logger, metrics: ownMetrics });
   closer.defer('engine', () => engine.close());
   health.setReadiness(async () => readinessOf(bus.connected, engine.status.ready));
-  const stage = replyStage({ model: engine.model, bus, config, clock, metrics: ownMetrics });
+  const serverTools = await loadServerTools(config.toolsFile);
+  const tools = createKeepAliveFetch();
+  closer.defer('tools', () => tools.close());
+  const stage = replyStage({
+    ...{ model: engine.model, bus, config, clock, metrics: ownMetrics },
+    ...{ serverTools, toolFetch: tools.fetch },
+  });
   const heartbeat = () => engine.status;
   await runStage(stage, { bus, logger, metrics, clock, signal, heartbeat, warmedUp: engine.warmedUp });
 });

@@ -1,4 +1,4 @@
-import type { Metrics } from '@parley/runtime';
+import { LATENCY_BUCKETS_SECONDS, type Metrics } from '@parley/runtime';
 
 export type LlmMetrics = ReturnType<typeof llmMetrics>;
 
@@ -33,6 +33,21 @@ export function llmMetrics(metrics: Metrics) {
     tooLong: metrics.counter({
       name: 'parley_llm_too_long_total',
       help: 'Requests whose instructions and question alone exceed the context, by estimate.',
+    }),
+    toolCalls: metrics.counter({
+      name: 'parley_llm_tool_calls_total',
+      help: 'Calls of tools by side (server, client) and outcome: ok, failed, timeout, refused.',
+      labelNames: ['side', 'outcome'],
+    }),
+    toolSeconds: metrics.histogram({
+      name: 'parley_llm_tool_seconds',
+      help: 'Time from the call of a tool to its result.',
+      labelNames: ['side'],
+      buckets: [...LATENCY_BUCKETS_SECONDS, 20, 40],
+    }),
+    fillers: metrics.counter({
+      name: 'parley_llm_fillers_total',
+      help: 'Replies that said a filler because a tool took long.',
     }),
     handedOn: metrics.counter({
       name: 'parley_llm_handed_on_total',

@@ -60,8 +60,16 @@ export class ReplyWriter {
     else this.#flushSoon();
   }
 
-  async callTool(call: { readonly call: string; readonly name: string; readonly arguments: string }): Promise<void> {
-    this.#waiting.push({ type: 'tool.call', ...this.#envelope, ...call });
+  /** Has everything so far and `text` spoken: the reply goes on only after a while, on a new line. */
+  async pause(text = ''): Promise<void> {
+    this.#text += text;
+    this.#addClauses(this.#splitter.push(text));
+    if (this.#text === '') return;
+    if (!this.#text.endsWith('\n')) {
+      this.#text += '\n';
+      this.#addClauses(this.#splitter.push('\n'));
+    }
+    this.#addClauses(this.#splitter.pause());
     await this.#flush();
   }
 

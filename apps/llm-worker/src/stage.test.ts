@@ -1,7 +1,6 @@
-import { type Bus, connectBus } from '@parley/bus';
+import type { Bus } from '@parley/bus';
 import type { NewEvent, SessionEvent } from '@parley/protocol';
-import { createLogger, createMetrics, type Environment, type Metrics, systemClock } from '@parley/runtime';
-import { runStage } from '@parley/stage';
+import type { Environment } from '@parley/runtime';
 import {
   type LlmBehaviour,
   type ScriptedLlm,
@@ -11,11 +10,7 @@ import {
   type TestRedis,
 } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { loadLanguageModel } from './choose.ts';
-import type { LanguageModel } from './language-model.ts';
-import { llmMetrics } from './metrics.ts';
-import { replyStage } from './stage.ts';
-import { testConfig } from './testing/config.ts';
+import { StageBench } from './testing/stage-bench.ts';
 
 const REF = { stage: 'reply', turn: 1, attempt: 0 } as const;
 const TALE =
@@ -23,21 +18,11 @@ const TALE =
   'and every evening he went home again. One day the wind came from the north. The man was afraid, but he went out all ' +
   'the same, for he had heard a voice. It was a bird that sat on a stone and could not fly. He took it home and made ' +
   'a fire. The bird slept for three days. Then it flew away, and it was never seen again. That is the end.';
-const logger = createLogger({ name: 'test', level: 'silent' });
-
-interface Worker {
-  readonly metrics: Metrics;
-  /** Leaves without a word, as if it were killed: nothing of its own is written after this. */
-  vanish(): Promise<void>;
-  drain(): Promise<void>;
-}
-
 let redis: TestRedis;
 let llm: ScriptedLlm;
 let gateway: Bus;
 let owner: ScriptedOwner;
-let closers: (() => Promise<unknown>)[] = [];
-let workers = 0;
+let bench: StageBench;
 
 beforeAll(async () => {
   redis = await startRedis();
@@ -54,46 +39,14 @@ beforeEach(async () => {
     script: () => TALE,
     ...{ failAfterTokens: undefined, hangAfterTokens: undefined, status: undefined },
   });
-  gateway = await connect('gateway-1');
-  owner = await ScriptedOwner.open(gateway);
+  bench = new StageBench(redis);
+  owner = await bench.openSession();
+  gateway = owner.bus;
 });
-afterEach(async () => {
-  for (const close of closers.reverse()) await close();
-  closers = [];
-});
+afterEach(() => bench.close());
 
-async function connect(id: string): Promise<Bus> {
-  const metrics = createMetrics({ processMetrics: false });
-  const bus = await connectBus({ url: redis.url, process: { id, host: 'here', pid: process.pid }, logger, metrics });
-  closers.push(() => bus.close());
-  return bus;
-}
-
-async function startWorker(
-  env: Environment = {},
-  engine = 'openai',
-  wrap = (model: LanguageModel) => model,
-): Promise<Worker> {
-  workers += 1;
-  const bus = await connect(`llm-${workers}`);
-  const metrics = createMetrics({ processMetrics: false });
-  const config = testConfig({ PARLEY_LLM_BASE_URL: llm.url, PARLEY_LLM_MODEL: 'm', ...env });
-  const parts = { config, clock: systemClock, logger, metrics: llmMetrics(metrics) };
-  const loaded = await loadLanguageModel({ engines: [engine], reason: '', hint: '' }, parts);
-  closers.push(() => loaded.close());
-  const stage = replyStage({ model: wrap(loaded), bus, config, clock: systemClock, metrics: parts.metrics });
-  const drained = new AbortController();
-  const finished = runStage(stage, {
-    ...{ bus, logger, metrics, clock: systemClock, signal: drained.signal, drainGraceMs: 0 },
-    heartbeat: () => ({ engine, engineReason: '', engineHint: '', ready: true }),
-  });
-  const drain = (): Promise<void> => {
-    drained.abort(new Error('drain'));
-    return finished;
-  };
-  closers.push(drain);
-  return { metrics, drain, vanish: () => bus.close() };
-}
+const startWorker = (env: Environment = {}, engine = 'openai') =>
+  bench.startWorker({ env: { PARLEY_LLM_BASE_URL: llm.url, PARLEY_LLM_MODEL: 'm', ...env }, engine });
 
 const doneEvents = (): Promise<SessionEvent<'reply.done'>[]> => owner.events('reply.done');
 async function whole(): Promise<{ deltas: string; clauses: string[]; done: SessionEvent<'reply.done'> }> {
@@ -239,17 +192,6 @@ describe('the reply stage', () => {
     const { clauses, done } = await whole();
     expect(clauses).toEqual([]);
     expect(done.clauses).toBe(0);
-  });
-
-  it('publishes the call of a tool', async () => {
-    llm.setBehaviour({ script: () => ({ tool: 'look', arguments: '{"at":"sky"}' }) });
-    await startWorker();
-    await owner.start(REF, { text: 'Look.', language: 'en' });
-    const { done } = await whole();
-    expect(done.finish).toBe('tool_calls');
-    expect(await owner.events('tool.call')).toEqual([
-      expect.objectContaining({ turn: 1, attempt: 0, name: 'look', arguments: '{"at":"sky"}' }),
-    ]);
   });
 
   it('answers with the offline engine', async () => {

@@ -4,22 +4,37 @@ import type { Clock } from '@parley/runtime';
 import { type Stage, type WorkContext, withProgressDeadline } from '@parley/stage';
 import type { Config } from './config.ts';
 import { buildConversation, type Conversation } from './conversation.ts';
-import type { LanguageModel, ReplyPart } from './language-model.ts';
+import type { ChatMessage, LanguageModel, ReplyOptions, ReplyPart, ToolCall } from './language-model.ts';
 import { finishLabel, type LlmMetrics } from './metrics.ts';
 import { NOTHING_PUBLISHED, type Published, readPublished } from './published.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { SpeakableText } from './speakable-text.ts';
+import { estimateTokens } from './tokens.ts';
+import type { ServerTool } from './tools/server-tools.ts';
+import { ToolBox } from './tools/tool-box.ts';
 
 /** Longest reply; an engine that ignores its own limit is stopped here. */
 const MAX_REPLY_CHARS = 64_000;
 /** Tokens of a short message, for the number of messages that can fit at all. */
 const MIN_MESSAGE_TOKENS = 5;
 const MAX_MESSAGES = 2_000;
+/** How often a reply may call tools; after that the model must answer with what it has. */
+const MAX_TOOL_ROUNDS = 5;
+/** Longest result of a tool, and its greatest share of the context at some four characters a token. */
+const MAX_RESULT_CHARS = 16_000;
+const RESULT_CONTEXT_SHARE = 0.25;
+const CHARS_PER_TOKEN = 4;
 
 export interface ReplyStageParts {
   readonly model: LanguageModel;
   readonly bus: Bus;
-  readonly config: Pick<Config, 'slots' | 'maxReplyTokens' | 'firstTokenTimeoutMs' | 'stallTimeoutMs' | 'timeZone'>;
+  readonly config: Pick<
+    Config,
+    'slots' | 'maxReplyTokens' | 'firstTokenTimeoutMs' | 'stallTimeoutMs' | 'clientToolTimeoutMs' | 'timeZone'
+  >;
+  /** Tools of the operator, and the way to them. */
+  readonly serverTools: readonly ServerTool[];
+  readonly toolFetch: typeof fetch;
   readonly clock: Clock;
   readonly metrics: LlmMetrics;
 }
@@ -34,17 +49,32 @@ export function replyStage(parts: ReplyStageParts): Stage<'reply'> {
   };
 }
 
+/** What a reply is made of, in order. */
+type Piece =
+  | { readonly kind: 'speech'; readonly text: string }
+  /** Tools are called: what came before is to be said now. Another try may have said the filler here. */
+  | { readonly kind: 'pause'; readonly filler: string }
+  /** Said in place of silence. */
+  | { readonly kind: 'filler'; readonly text: string };
+
 /** One try at one reply. */
 class ReplyRun {
   readonly #parts: ReplyStageParts;
   readonly #work: WorkContext<'reply'>;
+  readonly #tools: ToolBox;
   readonly #startedMs: number;
   #hasClause = false;
+  #hasFiller = false;
 
   constructor(parts: ReplyStageParts, work: WorkContext<'reply'>) {
+    const { bus, clock, config, metrics, model, serverTools, toolFetch } = parts;
     this.#parts = parts;
     this.#work = work;
-    this.#startedMs = parts.clock.nowMs();
+    this.#startedMs = clock.nowMs();
+    this.#tools = new ToolBox({
+      ...{ serverTools, work, bus, clock, metrics, fetch: toolFetch, clientTimeoutMs: config.clientToolTimeoutMs },
+      maxResultChars: Math.min(MAX_RESULT_CHARS, model.contextTokens * CHARS_PER_TOKEN * RESULT_CONTEXT_SHARE),
+    });
   }
 
   async run(): Promise<void> {
@@ -63,12 +93,14 @@ class ReplyRun {
       metrics.replies.inc({ engine: model.name, finish: finishLabel(finish) });
     } finally {
       writer.close();
+      await this.#tools.close();
     }
   }
 
   async #conversation({ text }: ReplyInput): Promise<Conversation> {
     const { bus, clock, config, metrics, model } = this.#parts;
     const { session, ref, settings } = this.#work;
+    const { definitions } = this.#tools;
     const mostMessages = Math.min(MAX_MESSAGES, Math.ceil(model.contextTokens / MIN_MESSAGE_TOKENS));
     const conversation = buildConversation({
       history: await bus.registry.history(session, mostMessages),
@@ -77,6 +109,7 @@ class ReplyRun {
       settings,
       contextTokens: model.contextTokens,
       maxReplyTokens: config.maxReplyTokens,
+      toolTokens: definitions.length === 0 ? 0 : estimateTokens(JSON.stringify(definitions)),
       now: new Date(clock.wallMs()),
       timeZone: config.timeZone,
     });
@@ -90,8 +123,9 @@ class ReplyRun {
     const { model, metrics } = this.#parts;
     const said = published.clauses.join('');
     if (said + published.tail === '') return await this.#writeFrom(writer, conversation);
-    // An engine that can go on from a given beginning need not say it again, unless that is sure to give the same.
-    if (model.deterministic || !model.prefill) {
+    // An engine that can go on from a given beginning need not say it again, unless that is sure to give the same. What
+    // tools had to do with the beginning only a repetition can tell.
+    if (model.deterministic || !model.prefill || this.#tools.definitions.length > 0) {
       const finish = await this.#writeBehind(said, writer, conversation);
       if (finish !== undefined) {
         metrics.resumed.inc({ way: 'repeated' });
@@ -106,16 +140,15 @@ class ReplyRun {
 
   /** Writes all that the engine says, which goes on from `prefill`. */
   async #writeFrom(writer: ReplyWriter, conversation: Conversation, prefill = ''): Promise<string> {
-    const speakable = new SpeakableText({ after: prefill });
-    let finish = 'length';
-    for await (const part of this.#reply(conversation, prefill.trimEnd())) {
-      if (part.kind === 'finish') finish = part.reason;
-      else if (part.kind === 'toolCall') await writer.callTool(toolCallOf(part));
-      else await writer.add(speakable.push(part.text));
-      if (writer.text.length > MAX_REPLY_CHARS) return 'length';
+    const pieces = this.#pieces(conversation, prefill);
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done) return value;
+      if (value.kind === 'pause') await writer.pause();
+      else if (value.kind === 'filler') await this.#sayFiller(writer, value.text);
+      else await writer.add(value.text);
+      if (writer.text.length > MAX_REPLY_CHARS) return await this.#stop(pieces);
     }
-    await writer.add(speakable.flush());
-    return finish;
   }
 
   /**
@@ -123,7 +156,6 @@ class ReplyRun {
    * anything else.
    */
   async #writeBehind(published: string, writer: ReplyWriter, conversation: Conversation): Promise<string | undefined> {
-    const speakable = new SpeakableText();
     let repeatedChars = 0;
     /** What of `text` is new; undefined where it differs from what was published. */
     const newIn = (text: string): string | undefined => {
@@ -132,36 +164,114 @@ class ReplyRun {
       repeatedChars += expected.length;
       return text.slice(expected.length);
     };
-    let finish = 'length';
-    for await (const part of this.#reply(conversation)) {
-      if (part.kind === 'finish') finish = part.reason;
-      else if (part.kind === 'toolCall') await writer.callTool(toolCallOf(part));
-      else {
-        const text = newIn(speakable.push(part.text));
-        if (text === undefined) return undefined;
+    const isRepeating = (): boolean => repeatedChars < published.trimEnd().length;
+    const pieces = this.#pieces(conversation);
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done) return isRepeating() ? undefined : value;
+      if (value.kind === 'pause') {
+        if (published[repeatedChars] === '\n') repeatedChars += 1;
+        if (value.filler !== '' && published.startsWith(`${value.filler}\n`, repeatedChars)) {
+          repeatedChars += value.filler.length + 1;
+          this.#hasFiller = true;
+        }
+        if (!isRepeating()) await writer.pause();
+      } else if (value.kind === 'filler') {
+        // The earlier try needed none, and said the answer.
+        if (!isRepeating()) await this.#sayFiller(writer, value.text);
+      } else {
+        const text = newIn(value.text);
+        if (text === undefined) {
+          await this.#stop(pieces);
+          return undefined;
+        }
         await writer.add(text);
       }
-      if (writer.text.length > MAX_REPLY_CHARS) return 'length';
+      if (writer.text.length > MAX_REPLY_CHARS) return await this.#stop(pieces);
     }
-    const rest = newIn(speakable.flush());
-    if (rest === undefined || repeatedChars < published.trimEnd().length) return undefined;
-    await writer.add(rest);
-    return finish;
   }
 
-  async *#reply(conversation: Conversation, prefill = ''): AsyncGenerator<ReplyPart, void, undefined> {
+  async #sayFiller(writer: ReplyWriter, text: string): Promise<void> {
+    this.#parts.metrics.fillers.inc();
+    await writer.pause(text);
+  }
+
+  async #stop(pieces: AsyncGenerator<Piece, string>): Promise<string> {
+    await pieces.return('length');
+    return 'length';
+  }
+
+  /** What the engine says, round after round while it calls tools. Returns why it ended. */
+  async *#pieces(conversation: Conversation, prefill = ''): AsyncGenerator<Piece, string, undefined> {
+    const { definitions: tools } = this.#tools;
+    const messages = [...conversation.messages];
+    let after = prefill;
+    for (let round = 0; ; round += 1) {
+      const speakable = new SpeakableText({ after });
+      const calls: ToolCall[] = [];
+      let said = '';
+      let finish = 'length';
+      const options = {
+        maxTokens: conversation.maxReplyTokens,
+        ...(round === 0 && prefill !== '' ? { prefill: prefill.trimEnd() } : {}),
+        ...(tools.length === 0 ? {} : { tools, noToolCalls: round === MAX_TOOL_ROUNDS }),
+      };
+      for await (const part of this.#reply(messages, options)) {
+        if (part.kind === 'finish') finish = part.reason;
+        else if (part.kind === 'toolCall') calls.push(part);
+        else {
+          said += part.text;
+          yield { kind: 'speech', text: speakable.push(part.text) };
+        }
+      }
+      yield { kind: 'speech', text: speakable.flush() };
+      if (calls.length === 0 || round === MAX_TOOL_ROUNDS) return finish;
+      yield { kind: 'pause', filler: this.#tools.fillerFor(calls).text };
+      after = '\n';
+      messages.push({ role: 'assistant', content: said, toolCalls: calls });
+      messages.push(...(yield* this.#callTools(calls, said.trim() === '')));
+    }
+  }
+
+  /** Makes the calls of a round; says a filler, once a reply, where they take long and nothing was said before them. */
+  async *#callTools(calls: readonly ToolCall[], isSilent: boolean): AsyncGenerator<Piece, ChatMessage[], undefined> {
+    const { clock } = this.#parts;
+    await this.#tools.released();
+    const running = this.#tools.run(calls);
+    // Its failure is seen below, or by nobody if the reply is given up before.
+    running.catch(() => undefined);
+    const { text, afterMs } = this.#tools.fillerFor(calls);
+    if (isSilent && !this.#hasFiller && text !== '') {
+      const waiting = new AbortController();
+      const long = clock.sleep(afterMs, waiting.signal).then(
+        () => true,
+        () => false,
+      );
+      const settled = running.then(
+        () => false,
+        () => false,
+      );
+      const isLong = await Promise.race([settled, long]);
+      waiting.abort();
+      if (isLong) {
+        this.#hasFiller = true;
+        yield { kind: 'filler', text };
+      }
+    }
+    return await running;
+  }
+
+  async *#reply(
+    messages: readonly ChatMessage[],
+    asked: Pick<ReplyOptions, 'maxTokens' | 'prefill' | 'tools' | 'noToolCalls'>,
+  ): AsyncGenerator<ReplyPart, void, undefined> {
     const { clock, config, metrics, model } = this.#parts;
     const { session, settings, signal } = this.#work;
-    const options = {
-      maxTokens: conversation.maxReplyTokens,
-      language: settings.language,
-      session,
-      firstPartTimeoutMs: config.firstTokenTimeoutMs,
-      ...(prefill === '' ? {} : { prefill }),
-    };
+    const { language } = settings;
+    const options = { ...asked, language, session, firstPartTimeoutMs: config.firstTokenTimeoutMs };
     const requestedMs = clock.nowMs();
     let hasToken = false;
-    const parts = withProgressDeadline((limited) => model.reply(conversation.messages, options, limited), {
+    const parts = withProgressDeadline((limited) => model.reply(messages, options, limited), {
       firstMs: config.firstTokenTimeoutMs,
       stallMs: config.stallTimeoutMs,
       clock,
@@ -187,10 +297,6 @@ class ReplyRun {
     this.#hasClause = true;
     metrics.firstClause.observe({ engine: model.name }, (clock.nowMs() - this.#startedMs) / 1_000);
   }
-}
-
-function toolCallOf({ call, name, arguments: text }: Extract<ReplyPart, { kind: 'toolCall' }>) {
-  return { call, name, arguments: text };
 }
 
 function decodeInput(json: string): ReplyInput {

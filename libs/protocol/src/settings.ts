@@ -3,6 +3,18 @@ import { z } from 'zod';
 /** Rates at which reply audio can be sent, in Hz. */
 export const OUTPUT_RATES_HZ = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000] as const;
 
+/** Most characters that the tools of a session have together, as JSON. */
+const MAX_TOOLS_CHARS = 32_000;
+
+/** A function of the client that a reply may call. */
+const ToolSchema = z.object({
+  name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  /** What it does and when to call it, for the model. */
+  description: z.string().max(1_000).default(''),
+  /** JSON schema of its arguments, an object. */
+  parameters: z.record(z.string(), z.unknown()).default({ type: 'object', properties: {} }),
+});
+
 /** What a client may set for its session; every field has a default and can be updated while the session lives. */
 export const SettingsSchema = z.object({
   /** BCP 47 tag of the language spoken. */
@@ -20,6 +32,13 @@ export const SettingsSchema = z.object({
   silenceMs: z.number().int().min(100).max(5_000).default(700),
   /** Speech that confirms an interruption, counted from its onset. */
   confirmMs: z.number().int().min(40).max(2_000).default(200),
+  /** Functions of the client that replies may call: `tool.call` asks for one, `input.tool_result` answers. */
+  tools: z
+    .array(ToolSchema)
+    .max(32)
+    .refine((tools) => new Set(tools.map(({ name }) => name)).size === tools.length, 'names must differ')
+    .refine((tools) => JSON.stringify(tools).length <= MAX_TOOLS_CHARS, `at most ${MAX_TOOLS_CHARS} characters in all`)
+    .default([]),
   /** Sample rate of reply audio; fixed once the session has started. */
   outputRateHz: z.union(OUTPUT_RATES_HZ.map((rate) => z.literal(rate))).default(24_000),
 });
@@ -34,6 +53,7 @@ export const SettingsPatchSchema = z.strictObject({
   instructions: SettingsSchema.shape.instructions.unwrap().optional(),
   silenceMs: SettingsSchema.shape.silenceMs.unwrap().optional(),
   confirmMs: SettingsSchema.shape.confirmMs.unwrap().optional(),
+  tools: SettingsSchema.shape.tools.unwrap().optional(),
 });
 
 export type SettingsPatch = z.infer<typeof SettingsPatchSchema>;
