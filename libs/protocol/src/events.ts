@@ -74,7 +74,7 @@ const BODIES = {
   // written by the owner: what it decided
   'reply.started': z.object({ ...reply, held }),
   'reply.released': z.object({ ...reply, text: z.string() }),
-  'reply.cancelled': z.object({ ...reply, reason: z.string() }),
+  'reply.cancelled': z.object({ ...reply, reason: z.string(), held }),
   'reply.truncated': z.object({ ...reply, heard: z.string(), samples: count }),
   'stage.failed': z.object({
     stage: z.enum(['listen', 'reply', 'speak']),

@@ -39,6 +39,17 @@ export const SettingsSchema = z.object({
     .refine((tools) => new Set(tools.map(({ name }) => name)).size === tools.length, 'names must differ')
     .refine((tools) => JSON.stringify(tools).length <= MAX_TOOLS_CHARS, `at most ${MAX_TOOLS_CHARS} characters in all`)
     .default([]),
+  /** What confirms an interruption: enough speech, or a recognised word. */
+  interruptBy: z.enum(['speech', 'word']).default('speech'),
+  /** Prepares the reply while the end of the turn is still being decided. */
+  speculation: z.boolean().default(true),
+  /** Said when the session begins; empty for nothing. */
+  greeting: z.string().max(1_000).default(''),
+  /** Said when nobody has spoken for `idlePromptMs`; empty for nothing. */
+  idlePrompt: z.string().max(1_000).default(''),
+  idlePromptMs: z.number().int().min(1_000).max(3_600_000).default(30_000),
+  /** Replies are written only, not spoken. */
+  textOnly: z.boolean().default(false),
   /** Sample rate of reply audio; fixed once the session has started. */
   outputRateHz: z.union(OUTPUT_RATES_HZ.map((rate) => z.literal(rate))).default(24_000),
 });
@@ -53,6 +64,11 @@ export const SettingsPatchSchema = z.strictObject({
   instructions: SettingsSchema.shape.instructions.unwrap().optional(),
   silenceMs: SettingsSchema.shape.silenceMs.unwrap().optional(),
   confirmMs: SettingsSchema.shape.confirmMs.unwrap().optional(),
+  interruptBy: SettingsSchema.shape.interruptBy.unwrap().optional(),
+  speculation: SettingsSchema.shape.speculation.unwrap().optional(),
+  idlePrompt: SettingsSchema.shape.idlePrompt.unwrap().optional(),
+  idlePromptMs: SettingsSchema.shape.idlePromptMs.unwrap().optional(),
+  textOnly: SettingsSchema.shape.textOnly.unwrap().optional(),
   tools: SettingsSchema.shape.tools.unwrap().optional(),
 });
 
