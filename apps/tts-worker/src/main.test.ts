@@ -9,6 +9,7 @@ import { createLogger, createMetrics } from '@parley/runtime';
 import { ScriptedOwner, SystemProcess, startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFlite } from './synthesizers/flite.ts';
+import { childProcesses, TINY_VOICE_DIR } from './testing/lab.ts';
 import { createSynthesizer as createPacedFlite } from './testing/paced-flite.ts';
 
 const REF = { stage: 'speak', turn: 1, attempt: 0, clause: 0 } as const;
@@ -98,6 +99,31 @@ describe('a tts-worker process', () => {
     worker.leave();
     expect(await worker.exited()).toBe(0);
     expect(worker.output).not.toContain('fox');
+  });
+
+  it('speaks with a model from disk, keeps what it says out of its output, and ends the process of the engine', async () => {
+    const worker = start({ PARLEY_TTS_MODEL_DIR: TINY_VOICE_DIR, PARLEY_TTS_THREADS: '1' });
+    await untilReady(worker);
+    expect(await heartbeatOf(worker)).toMatchObject({
+      ...{ engine: 'sherpa', engineReason: 'PARLEY_TTS_MODEL_DIR is set', voices: ['0', '1'], languages: ['en'] },
+    });
+    const [engine = 0] = childProcesses('sherpa-process.ts', worker.pid);
+    await owner.start(REF, { ...INPUT, text: 'The zxqwv is out of words.' });
+    expect((await untilComplete()).length).toBeGreaterThan(INPUT.rateHz);
+    worker.leave();
+    expect(await worker.exited()).toBe(0);
+    expect(worker.output).not.toContain('zxqwv');
+    expect(() => process.kill(engine, 0)).toThrow('ESRCH');
+  });
+
+  it('speaks with the second engine while the first is down, and gives both engines', async () => {
+    const worker = start({ PARLEY_TTS_ENGINE: 'openai,flite', PARLEY_TTS_BASE_URL: 'http://127.0.0.1:9/v1' });
+    await untilReady(worker);
+    expect(await heartbeatOf(worker)).toMatchObject({ engine: 'openai,flite', voices: ['slt', 'rms', 'awb', 'kal'] });
+    await owner.start(REF, INPUT);
+    expect(await untilComplete()).toEqual(expected);
+    worker.leave();
+    expect(await worker.exited()).toBe(0);
   });
 
   it('is replaced sample for sample after it was killed in the middle of a clause', async () => {
