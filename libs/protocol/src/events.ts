@@ -6,6 +6,7 @@ import { SettingsPatchSchema, SettingsSchema } from './settings.ts';
 export const LOG_VERSION = 1;
 
 const count = z.number().int().nonnegative();
+const duration = z.number().nonnegative();
 const reply = { turn: z.number().int().positive(), attempt: count };
 /** Set on what belongs to a speculative reply that has not been released. */
 const held = z.boolean().optional();
@@ -86,6 +87,17 @@ const BODIES = {
     message: z.string(),
     retryable: z.boolean(),
   }),
+  /** Where the time went from the last speech to the first reply audio sent; written once a reply. */
+  'turn.metrics': z.object({
+    ...reply,
+    endOfTurnMs: duration,
+    queueMs: duration,
+    firstTokenMs: duration,
+    firstClauseMs: duration,
+    firstAudioMs: duration,
+    firstSendMs: duration,
+    totalMs: duration,
+  }),
   'session.updated': z.object({ settings: SettingsSchema }),
   'session.moved': z.object({ owner: z.string(), epoch: count }),
   'session.closed': z.object({ reason: z.string() }),
@@ -161,6 +173,7 @@ const CLIENT_VISIBLE: ReadonlySet<EventType> = new Set([
   'tool.call',
   'audio.lost',
   'stage.failed',
+  'turn.metrics',
   'session.updated',
   'session.closed',
 ]);
@@ -176,6 +189,7 @@ const OWNER_OUTPUTS: ReadonlySet<EventType> = new Set([
   'reply.cancelled',
   'reply.truncated',
   'stage.failed',
+  'turn.metrics',
   'session.updated',
   'session.closed',
 ]);

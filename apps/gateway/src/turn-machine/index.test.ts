@@ -37,6 +37,10 @@ const ONE_OF_EACH: { readonly [T in EventType]: NewEvent<T> } = {
   'reply.cancelled': { type: 'reply.cancelled', turn: 1, attempt: 0, reason: 'text' },
   'reply.truncated': { type: 'reply.truncated', turn: 1, attempt: 0, heard: '', samples: 0 },
   'stage.failed': { type: 'stage.failed', stage: 'speak', code: 'internal', message: '', retryable: true },
+  'turn.metrics': {
+    ...{ type: 'turn.metrics', turn: 1, attempt: 0, totalMs: 900 },
+    ...{ endOfTurnMs: 700, queueMs: 4, firstTokenMs: 100, firstClauseMs: 50, firstAudioMs: 40, firstSendMs: 6 },
+  },
   'session.updated': { type: 'session.updated', settings: new Machine().state.settings },
   'session.moved': { type: 'session.moved', owner: 'g1', epoch: 2 },
   'session.closed': { type: 'session.closed', reason: 'client' },

@@ -119,6 +119,7 @@ function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnSta
     case 'reply.cancelled':
     case 'reply.truncated':
     case 'stage.failed':
+    case 'turn.metrics':
     case 'session.updated':
     case 'session.closed':
       return state;
