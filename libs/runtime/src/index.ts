@@ -39,6 +39,8 @@ export {
   type Attributes,
   extract,
   inject,
+  newTrace,
+  recordSpan,
   type SpanOptions,
   startSpan,
   startTracing,

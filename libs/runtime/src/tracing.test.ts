@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Closer } from './closer.ts';
-import { inject, startSpan, startTracing, withSpan } from './tracing.ts';
+import { inject, newTrace, recordSpan, startSpan, startTracing, withSpan } from './tracing.ts';
 
 let closer = new Closer();
 afterEach(async () => {
@@ -22,6 +22,8 @@ const exported = z.object({
               traceId: z.string(),
               spanId: z.string(),
               parentSpanId: z.string().optional(),
+              startTimeUnixNano: z.string(),
+              endTimeUnixNano: z.string(),
             }),
           ),
         }),
@@ -107,6 +109,28 @@ test('a parent from a process that records nothing does not silence ours', async
   startSpan('work', { parent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00' }).end();
   await tracing.shutdown();
   expect(collector.spans[0]?.traceId).toBe('0af7651916cd43dd8448eb211c80319c');
+});
+
+test('the root of a trace can be recorded last, with the times of when it was', async () => {
+  const collector = await startCollector();
+  const tracing = startTracing({ service: 'test', instance: 'one', endpoint: collector.endpoint });
+  closer.defer('tracing', () => tracing.shutdown());
+  const turn = newTrace();
+  recordSpan('listening', { parent: turn, startMs: 1_700_000_000_100.25 }, 1_700_000_000_300);
+  const root = startSpan('turn', { ...(turn === undefined ? {} : { root: turn }), startMs: 1_700_000_000_000 });
+  expect(root.traceparent).toBe(turn);
+  root.end(1_700_000_000_900);
+  startSpan('another').end();
+  await tracing.shutdown();
+  const [listening, whole, another] = collector.spans;
+  expect(whole).toMatchObject({ traceId: idOf(turn), startTimeUnixNano: '1700000000000000000' });
+  expect(whole?.parentSpanId).toBeUndefined();
+  expect(listening?.parentSpanId).toBe(whole?.spanId);
+  expect(listening).toMatchObject({
+    startTimeUnixNano: '1700000000100250000',
+    endTimeUnixNano: '1700000000300000000',
+  });
+  expect(another?.traceId).not.toBe(whole?.traceId);
 });
 
 test('before tracing starts, spans work and carry nothing', async () => {

@@ -6,6 +6,7 @@ import {
   propagation,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -18,7 +19,9 @@ import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
+  type IdGenerator,
   ParentBasedSampler,
+  RandomIdGenerator,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import { ATTR_SERVICE_INSTANCE_ID, ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
@@ -41,6 +44,32 @@ export interface Tracing {
 
 const SCOPE = 'parley';
 
+/** Random ids, but for a span that takes an identity given out before it was recorded. */
+class SpanIds implements IdGenerator {
+  readonly #random = new RandomIdGenerator();
+  #given: SpanContext | undefined;
+
+  generateTraceId(): string {
+    return this.#given?.traceId ?? this.#random.generateTraceId();
+  }
+
+  generateSpanId(): string {
+    return this.#given?.spanId ?? this.#random.generateSpanId();
+  }
+
+  /** Runs `fn`, whose span gets this identity. */
+  as<T>(given: SpanContext | undefined, fn: () => T): T {
+    this.#given = given;
+    try {
+      return fn();
+    } finally {
+      this.#given = undefined;
+    }
+  }
+}
+
+const ids = new SpanIds();
+
 /** Sets up tracing for this process, once. */
 export function startTracing({ service, instance, endpoint }: TracingOptions): Tracing {
   const resource = resourceFromAttributes({
@@ -54,6 +83,7 @@ export function startTracing({ service, instance, endpoint }: TracingOptions): T
     exporter
       ? {
           resource,
+          idGenerator: ids,
           sampler: new ParentBasedSampler({
             root: new AlwaysOnSampler(),
             // "Not sampled" by a process that exports nothing is no decision about ours.
@@ -102,6 +132,19 @@ export interface SpanOptions {
   readonly kind?: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
   /** `traceparent`s of related work that is not the parent. */
   readonly links?: readonly string[];
+  /** `traceparent` from `newTrace`: the span is the root of that trace. */
+  readonly root?: string | undefined;
+  /** Start of the span, in milliseconds since 1970; now when not given. */
+  readonly startMs?: number;
+}
+
+/**
+ * The `traceparent` of a trace that begins here and whose root span is recorded later, with `root`, perhaps by another
+ * process: spans can be put under it at once. Undefined where tracing was not started.
+ */
+export function newTrace(): string | undefined {
+  const span = trace.getTracer(SCOPE).startSpan('root', {}, ROOT_CONTEXT);
+  return traceparentOf(trace.setSpan(ROOT_CONTEXT, span));
 }
 
 /** A piece of work in a trace. */
@@ -121,8 +164,8 @@ export class TraceSpan {
     this.#span.setAttributes(attributes);
   }
 
-  event(name: string, attributes?: Attributes): void {
-    this.#span.addEvent(name, attributes);
+  event(name: string, attributes: Attributes = {}, atMs?: number): void {
+    this.#span.addEvent(name, attributes, atMs);
   }
 
   /** Marks the span as failed. Takes the error's name only: messages may quote what a person said. */
@@ -137,8 +180,9 @@ export class TraceSpan {
     return context.with(this.#context, fn);
   }
 
-  end(): void {
-    this.#span.end();
+  /** Ends it now, or at a time in milliseconds since 1970. */
+  end(atMs?: number): void {
+    this.#span.end(atMs);
   }
 }
 
@@ -157,16 +201,31 @@ const KINDS = {
 
 /** Begins a span that the caller ends. */
 export function startSpan(name: string, options: SpanOptions = {}): TraceSpan {
-  const parent = options.parent === undefined ? context.active() : extract(options.parent);
+  const root = options.root === undefined ? undefined : trace.getSpanContext(extract(options.root));
+  const parent = root ? ROOT_CONTEXT : options.parent === undefined ? context.active() : extract(options.parent);
   const links: Link[] = [];
   for (const link of options.links ?? []) {
     const linked = trace.getSpanContext(extract(link));
     if (linked) links.push({ context: linked });
   }
-  const span = trace
-    .getTracer(SCOPE)
-    .startSpan(name, { kind: KINDS[options.kind ?? 'internal'], attributes: options.attributes ?? {}, links }, parent);
+  const span = ids.as(root, () =>
+    trace.getTracer(SCOPE).startSpan(
+      name,
+      {
+        kind: KINDS[options.kind ?? 'internal'],
+        attributes: options.attributes ?? {},
+        links,
+        ...(options.startMs === undefined ? {} : { startTime: options.startMs }),
+      },
+      parent,
+    ),
+  );
   return new TraceSpan(span, parent);
+}
+
+/** Records a span that is over already. */
+export function recordSpan(name: string, options: SpanOptions & { readonly startMs: number }, endMs: number): void {
+  startSpan(name, options).end(Math.max(endMs, options.startMs));
 }
 
 /** Runs `fn` inside a span, and ends it with `fn`; a throw marks it as failed. */
