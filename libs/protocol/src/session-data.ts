@@ -22,6 +22,10 @@ export const HearingStateSchema = z.object({
   speaking: z.boolean(),
   /** The stretch of speech that goes on has been confirmed. */
   confirmed: z.boolean(),
+  /** `turn.eager` has been published for the text, and neither `turn.resumed` nor `turn.ended` since. */
+  eager: z.boolean().optional(),
+  /** How long the user's own pauses within a turn are, smoothed; absent as long as none was heard. */
+  ownPauseMs: z.number().nonnegative().optional(),
 });
 export type HearingState = z.infer<typeof HearingStateSchema>;
 

@@ -28,8 +28,20 @@ export const SettingsSchema = z.object({
   speed: z.number().min(0.5).max(2).default(1),
   /** System prompt in place of the default one. */
   instructions: z.string().max(16_000).default(''),
-  /** Silence after which a turn is taken as ended. */
+  /** What ends a turn: a fixed silence, a silence that depends on what was said, or `input.commit` alone. */
+  turnDetection: z.enum(['static', 'dynamic', 'manual']).default('dynamic'),
+  /** Static: silence that ends a turn. */
   silenceMs: z.number().int().min(100).max(5_000).default(700),
+  /** Dynamic: how long to let the user think, from 0 to 100. */
+  patience: z.number().min(0).max(100).default(50),
+  /** Dynamic: shortest silence that ends a turn. */
+  minWaitMs: z.number().int().min(100).max(5_000).default(250),
+  /** Dynamic: silence that ends any turn, unless `minWaitMs` is longer. */
+  maxWaitMs: z.number().int().min(100).max(10_000).default(1_800),
+  /** Probability of an end from which `turn.eager` says so. */
+  eagerProbability: z.number().min(0).max(1).default(0.5),
+  /** A turn that has lasted so long is ended at its next pause, or within five seconds. */
+  maxTurnMs: z.number().int().min(1_000).max(3_600_000).default(60_000),
   /** Speech that confirms an interruption, counted from its onset. */
   confirmMs: z.number().int().min(40).max(2_000).default(200),
   /** Functions of the client that replies may call: `tool.call` asks for one, `input.tool_result` answers. */
@@ -62,7 +74,13 @@ export const SettingsPatchSchema = z.strictObject({
   voice: SettingsSchema.shape.voice.unwrap().optional(),
   speed: SettingsSchema.shape.speed.unwrap().optional(),
   instructions: SettingsSchema.shape.instructions.unwrap().optional(),
+  turnDetection: SettingsSchema.shape.turnDetection.unwrap().optional(),
   silenceMs: SettingsSchema.shape.silenceMs.unwrap().optional(),
+  patience: SettingsSchema.shape.patience.unwrap().optional(),
+  minWaitMs: SettingsSchema.shape.minWaitMs.unwrap().optional(),
+  maxWaitMs: SettingsSchema.shape.maxWaitMs.unwrap().optional(),
+  eagerProbability: SettingsSchema.shape.eagerProbability.unwrap().optional(),
+  maxTurnMs: SettingsSchema.shape.maxTurnMs.unwrap().optional(),
   confirmMs: SettingsSchema.shape.confirmMs.unwrap().optional(),
   interruptBy: SettingsSchema.shape.interruptBy.unwrap().optional(),
   speculation: SettingsSchema.shape.speculation.unwrap().optional(),
