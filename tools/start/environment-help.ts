@@ -5,7 +5,7 @@ import { startSettings } from './config.ts';
 const SERVICE_SETTINGS: readonly [name: string, text: string][] = [
   ['PARLEY_STT_ENGINE', 'What hears: auto, pocketsphinx or sherpa.'],
   ['PARLEY_STT_MODEL_DIR', 'Folder of a sherpa model.'],
-  ['PARLEY_LLM_ENGINE', 'What thinks: auto, openai (any compatible server) or demo.'],
+  ['PARLEY_LLM_ENGINE', 'What thinks: auto, openai (any compatible server), ollama or demo.'],
   ['PARLEY_LLM_BASE_URL', 'Its server; likewise …_MODEL and …_API_KEY.'],
   ['PARLEY_TTS_ENGINE', 'What speaks: auto, openai (any compatible server) or flite.'],
   ['PARLEY_TTS_BASE_URL', 'Its server; likewise …_MODEL, …_VOICE and …_API_KEY.'],

@@ -1,4 +1,4 @@
-import { type ScriptedLlm, startScriptedLlm } from '@parley/testkit';
+import { type ScriptedLlm, startScriptedLlm, startScriptedOllama } from '@parley/testkit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Engine, startEngine } from './engine.ts';
 import { testParts } from './testing/config.ts';
@@ -33,6 +33,28 @@ describe('the engine of a worker', () => {
     llm.setBehaviour({ status: undefined });
     await engine.warmedUp;
     expect(engine.status).toMatchObject({ engineReason: 'set by PARLEY_LLM_BASE_URL', ready: true });
+  });
+
+  it('names the command that gets a missing model', async () => {
+    const ollama = await startScriptedOllama();
+    const env = { PARLEY_LLM_ENGINE: 'ollama', PARLEY_LLM_OLLAMA_URL: ollama.url, PARLEY_LLM_MODEL: 'mine' };
+    engine = await startEngine(testParts(env));
+    await vi.waitFor(() => expect(engine?.status.engineHint).toContain('ollama pull mine'));
+    expect(engine.status.ready).toBe(false);
+    ollama.setModels({ mine: ['completion'] });
+    await engine.warmedUp;
+    expect(engine.status).toMatchObject({ engineHint: '', ready: true });
+    await ollama.close();
+  });
+
+  it('is ready with a fallback, says what fails, and declares its languages', async () => {
+    llm.setBehaviour({ status: 503 });
+    engine = await startEngine(testParts({ PARLEY_LLM_ENGINE: 'openai,demo', PARLEY_LLM_BASE_URL: llm.url }));
+    await engine.warmedUp;
+    expect(engine.status).toMatchObject({
+      ...{ engine: 'openai,demo', ready: true, languages: ['en'] },
+      engineReason: 'set by PARLEY_LLM_ENGINE; openai does not answer',
+    });
   });
 
   it('can be closed before it was ever ready', async () => {

@@ -11,6 +11,7 @@ interface EngineStatus {
   readonly engine: string;
   readonly engineReason: string;
   readonly engineHint: string;
+  readonly languages?: string[];
   readonly ready: boolean;
 }
 
@@ -64,9 +65,12 @@ export async function startEngine(parts: LanguageModelParts): Promise<Engine> {
     model,
     warmedUp,
     get status() {
-      const { trouble } = model;
-      if (!status.ready || trouble === undefined) return status;
-      return { ...status, engineReason: `${status.engineReason}; ${trouble}` };
+      const { languages, trouble } = model;
+      return {
+        ...status,
+        ...(languages === undefined ? {} : { languages: [...languages] }),
+        ...(status.ready && trouble !== undefined ? { engineReason: `${status.engineReason}; ${trouble}` } : {}),
+      };
     },
     async close() {
       stop.abort();
