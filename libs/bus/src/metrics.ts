@@ -16,6 +16,10 @@ export interface BusMetrics {
   readonly lanesSkipped: Counter<'lane'>;
   readonly queueHop: Histogram<'queue'>;
   readonly jobsSkipped: Counter<'queue' | 'reason'>;
+  readonly workerReady: Gauge<'stage'>;
+  readonly workerSlots: Gauge<'stage'>;
+  readonly workerBusy: Gauge<'stage'>;
+  readonly workerPredictedWait: Gauge<'stage'>;
 }
 
 export function declareMetrics(metrics: Metrics): BusMetrics {
@@ -84,6 +88,26 @@ export function declareMetrics(metrics: Metrics): BusMetrics {
       name: 'parley_jobs_skipped_total',
       help: 'Jobs not handled: malformed ones are dropped, those for newer readers put back',
       labelNames: ['queue', 'reason'],
+    }),
+    workerReady: metrics.gauge({
+      name: 'parley_worker_ready',
+      help: '1 while this worker is warmed up and takes work, by stage',
+      labelNames: ['stage'],
+    }),
+    workerSlots: metrics.gauge({
+      name: 'parley_worker_slots',
+      help: 'Sessions or pieces of work that this worker does at a time',
+      labelNames: ['stage'],
+    }),
+    workerBusy: metrics.gauge({
+      name: 'parley_worker_busy',
+      help: 'Slots of this worker in use',
+      labelNames: ['stage'],
+    }),
+    workerPredictedWait: metrics.gauge({
+      name: 'parley_worker_predicted_wait_seconds',
+      help: 'How long new work would wait for a slot of this worker, by its own estimate',
+      labelNames: ['stage'],
     }),
   };
 }

@@ -30,8 +30,17 @@ interface PresenceContext {
 }
 
 export function createPresence({ commands, clock, logger, metrics }: PresenceContext): Presence {
+  /** What is announced is measured too, so that both say the same. */
+  function measure({ stage, ready, slots, busy, predictedWaitMs }: Heartbeat): void {
+    metrics.workerReady.set({ stage }, ready ? 1 : 0);
+    metrics.workerSlots.set({ stage }, slots);
+    metrics.workerBusy.set({ stage }, busy);
+    metrics.workerPredictedWait.set({ stage }, predictedWaitMs / 1_000);
+  }
+
   async function beat(heartbeat: Heartbeat): Promise<void> {
     const { stage, id } = heartbeat;
+    measure(heartbeat);
     await commands.run((redis) =>
       Promise.all([
         redis.set(heartbeatKey(stage, id), JSON.stringify(heartbeat), 'PX', LIFETIME_MS),

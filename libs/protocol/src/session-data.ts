@@ -115,6 +115,8 @@ export const ControlSchema = z.union([
   z.object({
     session: z.string(),
     cancel: z.array(z.object({ turn: z.number(), attempt: z.number() })),
+    /** Redis TIME (ms) of the decision. */
+    at: z.number().optional(),
   }),
   /** A held reply may be seen and heard now. */
   z.object({ session: z.string(), released: z.object({ turn: z.number(), attempt: z.number() }) }),

@@ -3,7 +3,8 @@ import { type Control, type Reply, replyKey, type SessionId } from '@parley/prot
 
 /** What owners tell about one session. */
 export interface ControlHandlers {
-  onCancel?(replies: readonly Reply[]): void;
+  /** `atMs` is the Redis TIME at which it was decided, where the owner told. */
+  onCancel?(replies: readonly Reply[], atMs?: number): void;
   /** A held reply is held no more. */
   onReleased?(reply: Reply): void;
   /** Another gateway owns the session now. */
@@ -64,7 +65,7 @@ export async function watchControl({ bus }: { readonly bus: Pick<Bus, 'control'>
     if ('cancel' in message) {
       for (const reply of message.cancel) recent.cancelled.add(replyKey(reply));
       while (recent.cancelled.size > MAX_RECENT_REPLIES) forgetOldest(recent.cancelled);
-      for (const handler of handlers) handler.onCancel?.(message.cancel);
+      for (const handler of handlers) handler.onCancel?.(message.cancel, message.at);
     } else if ('released' in message) {
       recent.released.add(replyKey(message.released));
       while (recent.released.size > MAX_RECENT_REPLIES) forgetOldest(recent.released);

@@ -6,6 +6,7 @@ export interface StageMetrics {
   readonly queued: Histogram<'stage'>;
   readonly work: Histogram<'stage' | 'outcome'>;
   readonly firstResult: Histogram<'stage'>;
+  readonly cancels: Histogram<'stage'>;
   readonly running: Gauge<'stage'>;
   readonly refusedWrites: Counter<'stage' | 'refusal'>;
   readonly repeatedWrites: Counter<'stage'>;
@@ -32,6 +33,11 @@ export function stageMetrics(metrics: Metrics): StageMetrics {
     firstResult: metrics.histogram({
       name: 'parley_stage_first_result_seconds',
       help: 'Time from claim to the first result appended.',
+      labelNames: ['stage'],
+    }),
+    cancels: metrics.histogram({
+      name: 'parley_stage_cancel_seconds',
+      help: 'Time from the decision to cancel a reply to the end of its running work.',
       labelNames: ['stage'],
     }),
     running: metrics.gauge({

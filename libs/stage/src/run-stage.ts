@@ -1,14 +1,6 @@
 import type { Announcement, Bus, Claim, Refused, WorkTaker } from '@parley/bus';
 import { type Heartbeat, type Job, LOG_VERSION, type NewEvent, replyKey, VoiceError } from '@parley/protocol';
-import {
-  backoff,
-  type Clock,
-  type Logger,
-  type Metrics,
-  type TraceSpan,
-  untilAborted,
-  withSpan,
-} from '@parley/runtime';
+import { backoff, type Clock, type Logger, type Metrics, untilAborted } from '@parley/runtime';
 import { type ControlWatch, watchControl } from './control-watch.ts';
 import { Load } from './load.ts';
 import { type StageMetrics, stageMetrics } from './metrics.ts';
@@ -16,6 +8,7 @@ import { type Outcome, WorkAborted } from './outcome.ts';
 import { type Pulser, startPulse } from './pulser.ts';
 import type { RefOf, Stage, WorkQueueName } from './stage.ts';
 import { ClaimedWork } from './work-context.ts';
+import { WorkTrace } from './work-trace.ts';
 
 /** What running work may take to finish by itself when the process is told to leave. */
 const DRAIN_GRACE_MS = 400;
@@ -131,13 +124,12 @@ class StageRunner<Q extends WorkQueueName> {
     this.#metrics.queued.observe({ stage }, queuedMs / 1_000);
     const isOver = this.#control.isClosed(job.session) || this.#control.isCancelled(job.session, ref);
     if (isOver) return this.#metrics.claims.inc({ stage, result: 'cancelled' });
+    const trace = new WorkTrace(this.#stage.queue, job, queuedMs, () => this.#options.bus.redisNowMs());
     const claim = await this.#claim(job, ref);
-    if (!claim.ok) return this.#metrics.claims.inc({ stage, result: claim.refusal.toLowerCase() });
-    this.#metrics.claims.inc({ stage, result: 'run' });
-    const attributes = { 'parley.session': job.session, 'parley.turn': job.turn, 'parley.try': job.try };
-    await withSpan(`${this.#stage.queue} work`, { parent: job.trace, kind: 'consumer', attributes }, (span) =>
-      this.#work(job, ref, claim, span),
-    );
+    const result = claim.ok ? 'run' : claim.refusal.toLowerCase();
+    this.#metrics.claims.inc({ stage, result });
+    trace.claimed(result);
+    if (claim.ok) await this.#work(job, ref, claim, trace);
   }
 
   async #claim(job: Job<Q>, ref: RefOf<Q>): Promise<ClaimAnswer> {
@@ -155,19 +147,20 @@ class StageRunner<Q extends WorkQueueName> {
     }
   }
 
-  async #work(job: Job<Q>, ref: RefOf<Q>, claim: Claim, span: TraceSpan): Promise<void> {
+  async #work(job: Job<Q>, ref: RefOf<Q>, claim: Claim, trace: WorkTrace): Promise<void> {
     const { bus, clock, logger } = this.#options;
     const stage = this.#stage.name;
     const startMs = clock.nowMs();
     let hasResult = false;
     const work = new ClaimedWork<Q>({
-      ...{ bus, clock, job, ref, claim, trace: span.traceparent },
+      ...{ bus, clock, job, ref, claim, trace: trace.began() },
       logger: logger.child({ sessionId: job.session, ...ref, try: job.try }),
       onResult: () => {
         if (hasResult) return;
         hasResult = true;
         const afterMs = clock.nowMs() - startMs;
         this.#load.firstResult(afterMs);
+        trace.firstResult();
         this.#metrics.firstResult.observe({ stage }, afterMs / 1_000);
       },
       onRefusedWrite: (refusal) => this.#metrics.refusedWrites.inc({ stage, refusal }),
@@ -176,7 +169,7 @@ class StageRunner<Q extends WorkQueueName> {
     const release = this.#hold(work, claim);
     let outcome: Outcome;
     try {
-      outcome = await this.#handle(work);
+      outcome = await trace.run(() => this.#handle(work));
     } finally {
       release();
       this.#load.ended(clock.nowMs() - startMs);
@@ -185,8 +178,12 @@ class StageRunner<Q extends WorkQueueName> {
     const durationMs = clock.nowMs() - startMs;
     const label = labelOf(outcome);
     this.#metrics.work.observe({ stage, outcome: label }, durationMs / 1_000);
-    span.set({ 'parley.outcome': label });
-    if (outcome.kind === 'failed') span.fail(new VoiceError(outcome.code));
+    trace.ended(label, outcome.kind === 'failed' ? new VoiceError(outcome.code) : undefined);
+    if (work.cancelledAtMs !== undefined && outcome.kind === 'interrupted') {
+      trace.cancelled(work.cancelledAtMs);
+      const takenMs = Math.max(0, bus.redisNowMs() - work.cancelledAtMs);
+      this.#metrics.cancels.observe({ stage }, takenMs / 1_000);
+    }
     work.logger.debug({ outcome: label, durationMs: Math.round(durationMs) }, 'work ended');
   }
 
@@ -197,8 +194,8 @@ class StageRunner<Q extends WorkQueueName> {
     this.#metrics.running.set({ stage: this.#stage.name }, this.#load.busy);
     this.#running.add(work);
     const unfollow = this.#control.follow(session, {
-      onCancel: () => {
-        if (this.#control.isCancelled(session, ref)) work.abort('cancelled');
+      onCancel: (_replies, atMs) => {
+        if (this.#control.isCancelled(session, ref)) work.cancel(atMs);
       },
       onReleased: (reply) => {
         if (replyKey(reply) === replyKey(ref)) work.release();
@@ -206,7 +203,7 @@ class StageRunner<Q extends WorkQueueName> {
       onClosed: () => work.abort('closed'),
     });
     // These came while the claim was being made.
-    if (this.#control.isCancelled(session, ref)) work.abort('cancelled');
+    if (this.#control.isCancelled(session, ref)) work.cancel();
     if (this.#control.isReleased(session, ref)) work.release();
     if (this.#control.isClosed(session)) work.abort('closed');
     const letGo = this.#pulser.holdClaim({ session, ref, try: work.try, fence, owner, epoch });

@@ -41,6 +41,7 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
   #writes: Promise<void> = Promise.resolve();
   #writeCount = 0;
   #done = false;
+  #cancelledAtMs: number | undefined;
   #held: boolean;
   #release: () => void = () => undefined;
 
@@ -80,6 +81,17 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
   /** Stops the work, unless it has been stopped before. */
   abort(reason: AbortReason): void {
     if (!this.signal.aborted) this.#abort.abort(new WorkAborted(reason));
+  }
+
+  /** The owner has cancelled the reply, at this Redis TIME if it told. */
+  cancel(atMs?: number): void {
+    this.#cancelledAtMs ??= atMs;
+    this.abort('cancelled');
+  }
+
+  /** When the cancel was decided that stopped this work; Redis TIME. */
+  get cancelledAtMs(): number | undefined {
+    return this.#cancelledAtMs;
   }
 
   /** The owner has released the reply. */
