@@ -27,8 +27,11 @@ export function outboxEntry(session: SessionId, command: Command): [id: string, 
   const { ref, try: number, deadlineMs } = command;
   const { turn, attempt } = ref;
   const work = { session, turn, attempt, try: number, deadlineMs, ...trace };
+  const held = command.held ? { held: true } : {};
   const entry: QueuedJob =
-    ref.stage === 'reply' ? { queue: 'reply', job: work } : { queue: 'speak', job: { ...work, clause: ref.clause } };
+    ref.stage === 'reply'
+      ? { queue: 'reply', job: { ...work, ...held } }
+      : { queue: 'speak', job: { ...work, clause: ref.clause } };
   return [workJobId(session, ref, number), JSON.stringify(entry)];
 }
 

@@ -4,7 +4,6 @@ import {
   compareEventIds,
   type EventId,
   INPUT_RATE_HZ,
-  isClientVisible,
   type NewEvent,
   type Reply,
   type SessionEvent,
@@ -22,11 +21,12 @@ import {
   type Decisions,
   type Effect,
   fold,
-  isLate,
+  isShown,
   mustCommit,
   noDecisions,
   open,
   outstandingWork,
+  runningTimer,
   type TurnState,
   turnOf,
 } from './turn-machine/index.ts';
@@ -116,6 +116,7 @@ export class SessionOwner {
   #lastActivityMs: number;
   #redisSeenMs: number;
   #firstAudioOf: number | undefined;
+  #firedSince: EventId | undefined;
 
   constructor(deps: OwnerDeps, session: SessionId, snapshot: SessionSnapshot) {
     this.#deps = deps;
@@ -263,7 +264,7 @@ export class SessionOwner {
     if (bus.connected) this.#redisSeenMs = nowMs;
     if (elapsedMs > STALL_MS) void this.#verify();
     this.#uplink.tick(nowMs);
-    if (this.#mayPlay(nowMs)) this.#playout.tick(nowMs, this.#state.utterance?.speaking ?? false);
+    this.#play(nowMs);
     if (this.#outWanted) this.#readOut();
     if (this.#live && bus.connected) {
       for (const verdict of this.#watch.tick(elapsedMs, free)) void this.#judge(verdict);
@@ -274,6 +275,7 @@ export class SessionOwner {
       this.#uplink.reportOverflow(this.#watch.audioCursor);
       this.#enforceLimits(nowMs);
     }
+    if (this.#live) this.#fireTimer();
     if (this.#outbox.hasDone && nowMs - this.#lastCommitMs >= OUTBOX_DONE_AFTER_MS) this.#pump();
   }
 
@@ -322,9 +324,13 @@ export class SessionOwner {
       case 'audio.done':
         this.#readOut();
         break;
+      case 'turn.ended':
+        // A reply that was prepared is ready to be heard.
+        this.#play(this.#deps.clock.nowMs());
+        this.#lastActivityMs = this.#deps.clock.nowMs();
+        break;
       case 'speech.started':
       case 'speech.stopped':
-      case 'turn.ended':
       case 'playback':
         this.#lastActivityMs = this.#deps.clock.nowMs();
         break;
@@ -338,14 +344,15 @@ export class SessionOwner {
 
   /** Lets playout and watch follow the state. */
   #follow(): void {
-    this.#playout.update(playoutReply(this.#state), this.#state.generation);
+    const { generation, speculative } = this.#state;
+    this.#playout.update(playoutReply(this.#state), generation, speculative ?? undefined);
     this.#watch.update(this.#state.listener, outstandingWork(this.#state));
   }
 
   #forward(event: SessionEvent): void {
     if (!this.#link || compareEventIds(event.id, this.#sentUpTo) <= 0) return;
     this.#sentUpTo = event.id;
-    if (!isClientVisible(event) || isLate(this.#state, event)) return;
+    if (!isShown(this.#state, event)) return;
     this.#link.event(event, turnOf(this.#state, event), this.#state.generation);
   }
 
@@ -359,10 +366,21 @@ export class SessionOwner {
       case 'stop':
         this.#deps.metrics.interruptions.inc();
         return this.#link?.control({ type: 'audio.stop', generation: effect.generation, reply: effect.reply });
+      case 'release':
+        return void this.#tellReleased(effect.reply);
       case 'cancel':
         return void this.#cancel(effect);
       default:
         return effect satisfies never;
+    }
+  }
+
+  /** Its workers need not flag what they say of it any longer; where this is lost, what is flagged is shown all the same. */
+  async #tellReleased({ turn, attempt }: Reply): Promise<void> {
+    try {
+      await this.#deps.bus.control.publish({ session: this.session, released: { turn, attempt } });
+    } catch (err) {
+      this.#logger.debug({ err }, 'a release was not told');
     }
   }
 
@@ -382,7 +400,7 @@ export class SessionOwner {
   }
 
   async #openSession(): Promise<void> {
-    const { state, decisions } = open(this.#state.settings);
+    const { state, decisions } = open(this.#state.settings, this.#deps.bus.redisNowMs());
     this.#state = { ...state, lastEvent: this.#state.lastEvent };
     this.#follow();
     await this.#commit(decisions);
@@ -508,6 +526,10 @@ export class SessionOwner {
 
   // ---- playing ---------------------------------------------------------------------------------------------------
 
+  #play(nowMs: number): void {
+    if (this.#mayPlay(nowMs)) this.#playout.tick(nowMs, this.#state.utterance?.speaking ?? false);
+  }
+
   #mayPlay(nowMs: number): boolean {
     if (!this.#live || !this.#link || this.#verifying || this.#gone) return false;
     if (nowMs - this.#redisSeenMs > REDIS_SILENCE_MS) return false;
@@ -532,8 +554,7 @@ export class SessionOwner {
       this.#outWanted = entries.length === OUT_BATCH;
       for (const entry of entries) this.#playout.add(entry);
       this.#outEntry = entries.at(-1)?.entry ?? this.#outEntry;
-      const nowMs = this.#deps.clock.nowMs();
-      if (this.#mayPlay(nowMs)) this.#playout.tick(nowMs, this.#state.utterance?.speaking ?? false);
+      this.#play(this.#deps.clock.nowMs());
     }
   }
 
@@ -546,6 +567,14 @@ export class SessionOwner {
   }
 
   // ---- what the owner writes -------------------------------------------------------------------------------------
+
+  /** Writes the timer that is due into the log, once. */
+  #fireTimer(): void {
+    const timer = runningTimer(this.#state);
+    if (!timer || timer.since === this.#firedSince || this.#deps.bus.redisNowMs() < timer.atMs) return;
+    this.#firedSince = timer.since;
+    void this.#report({ type: 'timer.fired', name: timer.name, since: timer.since });
+  }
 
   /** Writes events under our epoch; without any it only asks whether the session is still ours. */
   async #append(events: readonly NewEvent[]): Promise<void> {

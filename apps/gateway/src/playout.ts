@@ -44,6 +44,9 @@ export class Playout {
   readonly #report: (reply: Reply, samples: number) => void;
   #reply: PlayoutReply | undefined;
   #chunks = new Map<number, Chunk[]>();
+  /** A speculative reply that may come on stage next, and what there is of it. */
+  #next: Reply | undefined;
+  #nextChunks = new Map<number, Chunk[]>();
   /** Clause being sent, and samples of it sent. */
   #clause = 0;
   #clauseSent = 0;
@@ -86,13 +89,13 @@ export class Playout {
 
   /**
    * Follows the turn machine: another reply, or none, drops what is held of the old one. A reply that leaves the stage
-   * while its generation may still be heard has been played out, and the client is told its end.
+   * while its generation may still be heard has been played out, and the client is told its end. `next` waits behind it.
    */
-  update(reply: PlayoutReply | undefined, generation: number): void {
+  update(reply: PlayoutReply | undefined, generation: number, next?: Reply): void {
     if (!sameReply(reply, this.#reply)) {
       const old = this.#reply;
       if (old?.generation === generation && !this.#endSent && Math.max(this.#sent, old.played) > 0) this.#sendEnd(old);
-      this.#chunks = new Map();
+      this.#chunks = sameReply(reply, this.#next) ? this.#nextChunks : new Map();
       this.#clause = 0;
       this.#clauseSent = 0;
       this.#clauseEndSent = false;
@@ -105,6 +108,8 @@ export class Playout {
       this.#floor = reply?.played ?? 0;
     }
     this.#reply = reply;
+    if (!sameReply(next, this.#next)) this.#nextChunks = new Map();
+    this.#next = next;
   }
 
   /** A client that resumes lacks the reply's audio from `received` on; sends none before. */
@@ -117,14 +122,16 @@ export class Playout {
 
   /** Audio read from the `out` stream. Chunks of other replies are ignored, and so is what is there or past already. */
   add(chunk: Chunk & Reply & { readonly clause: number }): void {
-    if (!this.#reply || !sameReply(chunk, this.#reply) || chunk.pcm.byteLength === 0) return;
-    if (chunk.clause < this.#clause) return;
-    const chunks = this.#chunks.get(chunk.clause) ?? [];
+    const onStage = sameReply(chunk, this.#reply);
+    if ((!onStage && !sameReply(chunk, this.#next)) || chunk.pcm.byteLength === 0) return;
+    if (onStage && chunk.clause < this.#clause) return;
+    const store = onStage ? this.#chunks : this.#nextChunks;
+    const chunks = store.get(chunk.clause) ?? [];
     const last = chunks.at(-1);
     const end = last ? last.startSample + last.pcm.byteLength / 2 : 0;
     if (chunk.startSample < end) return;
     chunks.push(chunk);
-    this.#chunks.set(chunk.clause, chunks);
+    store.set(chunk.clause, chunks);
   }
 
   /** The client says it has played this much of the reply. */
@@ -146,7 +153,9 @@ export class Playout {
     while (this.#sentEntries[0] && this.#sentEntries[0].end <= played) this.#sentEntries.shift();
     const entries = this.#sentEntries.map(({ entry }) => entry);
     // Clauses are synthesised side by side, so a later one may have the older entry.
-    for (const [first] of this.#chunks.values()) if (first) entries.push(first.entry);
+    for (const store of [this.#chunks, this.#nextChunks]) {
+      for (const [first] of store.values()) if (first) entries.push(first.entry);
+    }
     return entries.reduce<string | undefined>(
       (oldest, entry) => (oldest === undefined || compareEventIds(entry, oldest) < 0 ? entry : oldest),
       undefined,

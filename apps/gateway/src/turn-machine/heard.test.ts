@@ -5,11 +5,13 @@ import type { ClauseState, ReplyState } from './state.ts';
 const RATE_HZ = 24_000;
 
 function reply(played: number, clauses: Partial<ClauseState>[]): ReplyState {
-  const empty: ClauseState = { text: '', status: 'done', try: 1, deaths: 0, samples: 0 };
+  const empty: ClauseState = { text: '', status: 'done', from: 0, try: 1, deaths: 0, samples: 0 };
   return {
     turn: 1,
     attempt: 0,
     text: '',
+    held: false,
+    heldText: '',
     generation: 1,
     try: 1,
     deaths: 0,

@@ -16,12 +16,12 @@ export function joinClauses(texts: readonly string[]): string {
   return joined;
 }
 
-/** Divides text into words. A tag may be well formed and yet unknown to the engine, which then goes by the text alone. */
-function wordSegmenter(language: string): Intl.Segmenter {
+/** Divides text. A tag may be well formed and yet unknown to the engine, which then goes by the text alone. */
+export function segmenter(language: string, granularity: 'word' | 'sentence'): Intl.Segmenter {
   try {
-    return new Intl.Segmenter(language, { granularity: 'word' });
+    return new Intl.Segmenter(language, { granularity });
   } catch {
-    return new Intl.Segmenter('und', { granularity: 'word' });
+    return new Intl.Segmenter('und', { granularity });
   }
 }
 
@@ -30,7 +30,7 @@ export function cutAtWord(text: string, fraction: number, language: string): str
   if (fraction >= 1) return text;
   const limit = text.length * Math.max(0, fraction);
   let end = 0;
-  for (const { segment, index, isWordLike } of wordSegmenter(language).segment(text)) {
+  for (const { segment, index, isWordLike } of segmenter(language, 'word').segment(text)) {
     if (index + segment.length > limit) break;
     if (isWordLike) end = index + segment.length;
   }
@@ -51,6 +51,28 @@ export function playableSamples(clauses: readonly ClauseState[]): number {
 const isSilent = ({ status, samples }: ClauseState): boolean => status === 'done' && samples === 0;
 
 /**
+ * The clauses of a reply as the next attempt has them, which goes on where this one was cut: what was heard is passed,
+ * the clause that was being played goes on at the word that was not heard whole.
+ */
+export function unheardClauses(reply: ReplyState, rateHz: number, language: string): ClauseState[] {
+  let left = reply.played;
+  return reply.clauses.map((clause) => {
+    const again = { text: clause.text, from: clause.from, try: 1, deaths: 0, samples: 0 } as const;
+    if (clause.status === 'passed' || clause.status === 'failed' || isSilent(clause))
+      return { ...again, status: 'passed' };
+    if (left <= 0) return { ...again, status: 'waiting' };
+    const whole = clause.status === 'done' && left >= clause.samples;
+    const heard = heardText({ ...reply, clauses: [clause], played: left }, rateHz, language);
+    left -= whole ? clause.samples : left;
+    if (whole) return { ...again, status: 'passed' };
+    return { ...again, status: 'waiting', from: clause.from + cutLength(clause.text.slice(clause.from), heard) };
+  });
+}
+
+/** Characters of `text` up to the end of `heard`, which was cut from its beginning. */
+const cutLength = (text: string, heard: string): number => text.length - text.trimStart().length + heard.length;
+
+/**
  * The text of a reply of which `played` samples were heard. Whole clauses count whole; the one being played is cut in
  * proportion, by its length where known and by a usual speaking rate where not, at the earlier word.
  */
@@ -58,16 +80,17 @@ export function heardText(reply: ReplyState, rateHz: number, language: string): 
   const heard: string[] = [];
   let left = reply.played;
   for (const clause of reply.clauses) {
-    if (clause.status === 'failed' || isSilent(clause)) continue;
+    if (clause.status === 'failed' || clause.status === 'passed' || isSilent(clause)) continue;
+    const text = clause.text.slice(clause.from);
     if (left <= 0) break;
     if (clause.status === 'done' && left >= clause.samples) {
-      heard.push(clause.text);
+      heard.push(text);
       left -= clause.samples;
       continue;
     }
-    const assumed = (clause.text.length / ASSUMED_CHARS_PER_SECOND) * rateHz;
+    const assumed = (text.length / ASSUMED_CHARS_PER_SECOND) * rateHz;
     const length = clause.status === 'done' ? clause.samples : Math.max(assumed, clause.samples);
-    heard.push(cutAtWord(clause.text, left / length, language));
+    heard.push(cutAtWord(text, left / length, language));
     break;
   }
   return joinClauses(heard);

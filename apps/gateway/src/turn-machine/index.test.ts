@@ -1,6 +1,6 @@
 import { EVENT_TYPES, type EventType, type NewEvent } from '@parley/protocol';
 import { describe, expect, it } from 'vitest';
-import { isLate, mustCommit, noDecisions, outstandingWork, turnOf } from './index.ts';
+import { isShown, mustCommit, noDecisions, outstandingWork, turnOf } from './index.ts';
 import { Machine, PHASES, RATE_HZ } from './machine-fixture.ts';
 
 /** One event of every type, as it would come in the first turn. */
@@ -238,10 +238,10 @@ describe('late text of a reply', () => {
     const before = machine.entry(delta);
     machine.fold(delta);
     machine.fold({ type: 'input.interrupt' });
-    expect(isLate(machine.state, before)).toBe(false);
-    expect(isLate(machine.state, machine.entry(delta))).toBe(true);
-    expect(isLate(machine.state, machine.entry({ ...delta, attempt: 1 }))).toBe(false);
-    expect(isLate(machine.state, machine.entry({ type: 'input.commit' }))).toBe(false);
+    expect(isShown(machine.state, before)).toBe(true);
+    expect(isShown(machine.state, machine.entry(delta))).toBe(false);
+    expect(isShown(machine.state, machine.entry({ ...delta, attempt: 1 }))).toBe(true);
+    expect(isShown(machine.state, machine.entry({ type: 'input.commit' }))).toBe(false);
   });
 });
 

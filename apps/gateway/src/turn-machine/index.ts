@@ -1,4 +1,11 @@
-import { compareEventIds, type NewEvent, parseWorkKey, type SessionEvent } from '@parley/protocol';
+import {
+  compareEventIds,
+  type EventId,
+  isClientVisible,
+  type NewEvent,
+  parseWorkKey,
+  type SessionEvent,
+} from '@parley/protocol';
 import { onInterrupt } from './interrupting.ts';
 import {
   offerListening,
@@ -6,6 +13,7 @@ import {
   onLeaseOffered,
   onListenerFailed,
   onListenerLost,
+  onPartial,
   onSpeechConfirmed,
   onSpeechStarted,
   onSpeechStopped,
@@ -13,7 +21,17 @@ import {
   onTranscriptFinal,
   onTurnEnded,
 } from './listening.ts';
-import { onAudioChunk, onAudioDone, onPlayback, onReplyClause, onReplyDone, workLost } from './replying.ts';
+import {
+  onAudioChunk,
+  onAudioDone,
+  onPlayback,
+  onReplyClause,
+  onReplyDelta,
+  onReplyDone,
+  say,
+  workLost,
+} from './replying.ts';
+import { isReleased, onEager } from './speculating.ts';
 import { initialState, type TurnState } from './state.ts';
 import { type Decisions, noDecisions } from './step.ts';
 
@@ -47,10 +65,13 @@ export function phase(state: TurnState): Phase {
   return state.utterance ? 'hearing' : 'idle';
 }
 
-/** State and decisions of a new session: nobody listens yet, so that is the first thing to be offered. */
-export function open(settings: TurnState['settings'], trace?: string): { state: TurnState; decisions: Decisions } {
+/** State and decisions of a new session: its audio is offered to the listeners, and the greeting is said. */
+export function open(settings: TurnState['settings'], at: number): { state: TurnState; decisions: Decisions } {
   const decisions = noDecisions();
-  return { state: offerListening(initialState(settings), trace, decisions), decisions };
+  const state = offerListening(initialState(settings), undefined, decisions);
+  if (settings.greeting.trim() === '') return { state, decisions };
+  const saying = { turn: 1, text: settings.greeting, at, trace: undefined };
+  return { state: say({ ...state, turn: 1 }, saying, decisions), decisions };
 }
 
 /**
@@ -59,7 +80,29 @@ export function open(settings: TurnState['settings'], trace?: string): { state: 
  */
 export function fold(state: TurnState, event: SessionEvent, decide: Decisions): TurnState {
   if (compareEventIds(event.id, state.lastEvent) <= 0) return state;
-  return { ...step(state, event, decide), lastEvent: event.id };
+  return withQuiet({ ...step(state, event, decide), lastEvent: event.id }, event);
+}
+
+/** Remembers since when nobody has spoken and nothing was said. */
+function withQuiet(state: TurnState, { id, at }: SessionEvent): TurnState {
+  const quiet = !state.reply && !state.utterance && !state.closed;
+  if (quiet === (state.quietSince !== null)) return state;
+  return { ...state, quietSince: quiet ? { id, at } : null };
+}
+
+/** The timer that runs in this state: the owner writes `timer.fired` when Redis TIME has come to `atMs`. */
+export function runningTimer(state: TurnState): { name: string; since: EventId; atMs: number } | undefined {
+  const { quietSince, prompted, settings } = state;
+  if (!quietSince || prompted || settings.idlePrompt === '') return undefined;
+  return { name: 'idle', since: quietSince.id, atMs: quietSince.at + settings.idlePromptMs };
+}
+
+/** Nobody has spoken for long: the idle prompt is said, once until somebody does. */
+function onTimer(state: TurnState, event: SessionEvent<'timer.fired'>, decide: Decisions): TurnState {
+  if (event.name !== 'idle' || event.since !== runningTimer(state)?.since) return state;
+  const turn = Math.max(1, state.turn);
+  const saying = { turn, text: state.settings.idlePrompt, at: event.at, trace: event.trace };
+  return say({ ...state, turn, prompted: true }, saying, decide);
 }
 
 function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnState {
@@ -75,6 +118,14 @@ function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnSta
       return onSpeechConfirmed(state, event, decide);
     case 'speech.stopped':
       return onSpeechStopped(state, event, decide);
+    case 'transcript.partial':
+      return onPartial(state, event, decide);
+    case 'turn.eager':
+      return onEager(state, event, decide);
+    case 'reply.delta':
+      return onReplyDelta(state, event, decide);
+    case 'timer.fired':
+      return onTimer(state, event, decide);
     case 'transcript.final':
       return onTranscriptFinal(state, event, decide);
     case 'turn.ended':
@@ -103,14 +154,10 @@ function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnSta
       decide.events.push({ type: 'session.closed', reason: event.reason });
       return { ...state, closed: true };
     // Heard by others, or of no consequence for what happens next.
-    case 'transcript.partial':
-    case 'turn.eager':
     case 'turn.resumed':
-    case 'reply.delta':
     case 'tool.call':
     case 'input.commit':
     case 'input.tool_result':
-    case 'timer.fired':
     case 'audio.lost':
     case 'session.moved':
     // Our own outputs.
@@ -170,13 +217,19 @@ export const mustCommit = (decisions: Decisions): boolean =>
   decisions.skipTo !== undefined;
 
 /**
- * Whether the event is what a reply still published after the event that stopped it. Such text was never going to be
- * heard and is not sent to the client.
+ * Whether the client is shown an event. What a held reply says it is not, until it has been released, also where the
+ * worker went on flagging it. What a reply still publishes after the event that stopped it was never going to be heard.
  */
-export function isLate(state: TurnState, event: SessionEvent): boolean {
-  if (event.type !== 'reply.delta' && event.type !== 'reply.clause' && event.type !== 'reply.done') return false;
+export function isShown(state: TurnState, event: SessionEvent): boolean {
+  if ('held' in event && event.held === true && 'attempt' in event) {
+    const release = isReleased(state, event);
+    if (!release || compareEventIds(event.id, release.by) <= 0) return false;
+    return isShown(state, { ...event, held: undefined });
+  }
+  if (!isClientVisible(event)) return false;
+  if (event.type !== 'reply.delta' && event.type !== 'reply.clause' && event.type !== 'reply.done') return true;
   const stop = state.stopped.find(({ turn, attempt }) => turn === event.turn && attempt === event.attempt);
-  return stop !== undefined && compareEventIds(event.id, stop.by) > 0;
+  return stop === undefined || compareEventIds(event.id, stop.by) <= 0;
 }
 
 /** The turn to which an event belongs, for the client. */

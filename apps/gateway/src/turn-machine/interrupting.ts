@@ -1,7 +1,7 @@
 import type { EventId, SessionEvent } from '@parley/protocol';
 import { heardText } from './heard.ts';
-import { outstandingWork } from './outstanding.ts';
-import { REMEMBERED_STOPS, type TurnState } from './state.ts';
+import { workOf } from './outstanding.ts';
+import { REMEMBERED_STOPS, type ResumableReply, type TurnState } from './state.ts';
 import type { Decisions, Transition } from './step.ts';
 
 /** Why a reply was stopped before its end. */
@@ -20,18 +20,26 @@ export function interrupt(state: TurnState, reason: InterruptReason, by: EventId
   const heard = heardText(reply, state.settings.outputRateHz, state.settings.language);
   decide.work.cancel.push({ turn, attempt });
   decide.effects.push({ kind: 'stop', generation, reply: { turn, attempt } });
-  decide.effects.push({ kind: 'cancel', reply: { turn, attempt }, work: outstandingWork(state) });
+  decide.effects.push({ kind: 'cancel', reply: { turn, attempt }, work: workOf(reply) });
   const stops = [...state.stopped, { turn, attempt, by }].slice(-REMEMBERED_STOPS);
+  // Only words show that speech was meant as an interruption; a cough lets the reply go on.
+  const resumable = (historyIndex?: number): ResumableReply | null =>
+    reason === 'speech' ? { reply, heard, historyIndex } : null;
   const stopped = { ...state, generation, reply: null, stopped: stops };
   if (heard === '') {
     decide.events.push({ type: 'reply.cancelled', turn, attempt, reason, trace: reply.trace });
     if (reason !== 'speech') return stopped;
-    return { ...stopped, reopened: { turn, attempt, text: reply.text, historyIndex: state.userIndex } };
+    const reopened = { turn, attempt, text: reply.text, historyIndex: state.userIndex };
+    // A reply that answers nobody, such as a greeting, has no turn to re-open.
+    return { ...stopped, resumable: resumable(), reopened: reply.text === '' ? null : reopened };
   }
   decide.events.push({ type: 'reply.truncated', turn, attempt, heard, samples: reply.played, trace: reply.trace });
   decide.history.push({ push: { role: 'assistant', turn, attempt, text: heard, truncated: true } });
-  return { ...stopped, historyLength: state.historyLength + 1 };
+  return { ...stopped, resumable: resumable(state.historyLength), historyLength: state.historyLength + 1 };
 }
 
-export const onInterrupt: Transition<SessionEvent<'input.interrupt'>> = (state, event, decide) =>
-  interrupt(state, 'client', event.id, decide);
+export const onInterrupt: Transition<SessionEvent<'input.interrupt'>> = (state, event, decide) => ({
+  ...interrupt(state, 'client', event.id, decide),
+  // Explicitly stopped, it is not to go on by itself.
+  resumable: null,
+});

@@ -339,10 +339,10 @@ describe('whatever happens, in any order, late or twice', () => {
     fc.assert(
       fc.property(steps, fc.nat(120), (sequence, cut) => {
         const world = run(sequence, () => undefined);
-        const straight = replay(open(DEFAULT_SETTINGS).state, world.log);
+        const straight = replay(open(DEFAULT_SETTINGS, 0).state, world.log);
         expect(straight.state).toEqual(world.machine.state);
         const at = Math.min(cut, world.log.length);
-        const first = replay(open(DEFAULT_SETTINGS).state, world.log.slice(0, at));
+        const first = replay(open(DEFAULT_SETTINGS, 0).state, world.log.slice(0, at));
         const carried: TurnState = JSON.parse(JSON.stringify(first.state));
         // It is given some events again that its predecessor had folded.
         const second = replay(carried, world.log.slice(Math.max(0, at - 3)));

@@ -1,6 +1,9 @@
-import { INITIAL_HEARING, type SessionEvent } from '@parley/protocol';
+import { INITIAL_HEARING, INPUT_RATE_HZ, type SessionEvent } from '@parley/protocol';
+import { isBackchannel, plainWords } from './backchannels.ts';
 import { interrupt } from './interrupting.ts';
-import { startReply } from './replying.ts';
+import { discard, startReply } from './replying.ts';
+import { resume } from './resuming.ts';
+import { answers, discardIfOutdated, release, turnText } from './speculating.ts';
 import { MAX_DEATHS, REMEMBERED_UTTERANCES, type TurnState, type UtteranceState } from './state.ts';
 import type { Decisions, Transition } from './step.ts';
 
@@ -41,20 +44,51 @@ export const onSpeechStarted: Transition<SessionEvent<'speech.started'>> = (stat
   const open = state.utterance?.number === event.utterance ? state.utterance : undefined;
   const turn = open?.turn ?? turnOfNewUtterance(state);
   if (state.reply) decide.effects.push({ kind: 'duck' });
-  return hear(state, { number: event.utterance, turn, speaking: true, confirmed: false });
+  return hear(
+    { ...state, prompted: false },
+    {
+      number: event.utterance,
+      turn,
+      speaking: true,
+      confirmed: open?.confirmed ?? false,
+      onsetSample: open?.onsetSample ?? event.sample,
+      endSample: event.sample,
+      speculations: open?.speculations ?? 0,
+    },
+  );
 };
 
 export const onSpeechConfirmed: Transition<SessionEvent<'speech.confirmed'>> = (state, event, decide) => {
   if (state.utterance?.number !== event.utterance) return state;
+  const confirmed: TurnState = { ...state, utterance: { ...state.utterance, speaking: true, confirmed: true } };
+  return state.settings.interruptBy === 'speech' ? cutIn(confirmed, event, decide) : confirmed;
+};
+
+/** The utterance that is being heard stops the reply on stage; it may turn out to go on with the turn being answered. */
+function cutIn(
+  state: TurnState,
+  event: SessionEvent<'speech.confirmed' | 'transcript.partial'>,
+  decide: Decisions,
+): TurnState {
+  const { utterance } = state;
   const stopped = interrupt(state, 'speech', event.id, decide);
-  const turn = stopped === state ? state.utterance.turn : turnOfNewUtterance(stopped);
-  return hear(stopped, { ...state.utterance, turn, speaking: true, confirmed: true });
+  if (stopped === state || !utterance) return state;
+  return hear(stopped, { ...utterance, turn: turnOfNewUtterance(stopped) });
+}
+
+/** Words: they confirm an interruption where the session asks for them, and show when a prepared reply is outdated. */
+export const onPartial: Transition<SessionEvent<'transcript.partial'>> = (state, event, decide) => {
+  if (state.utterance?.number !== event.utterance) return state;
+  const { reply, settings, utterance } = state;
+  const isWord = plainWords(event.text) !== '' && !isBackchannel(event.text, settings.language, 0);
+  if (reply && settings.interruptBy === 'word' && isWord) return cutIn({ ...state, utterance }, event, decide);
+  return discardIfOutdated(state, event.text, decide);
 };
 
 export const onSpeechStopped: Transition<SessionEvent<'speech.stopped'>> = (state, event, decide) => {
   if (state.utterance?.number !== event.utterance) return state;
   if (state.reply) decide.effects.push({ kind: 'restore' });
-  return { ...state, utterance: { ...state.utterance, speaking: false } };
+  return { ...state, utterance: { ...state.utterance, speaking: false, endSample: event.sample } };
 };
 
 /** Settled text is progress: whoever hears on from here has not failed on what came before. */
@@ -64,53 +98,63 @@ export const onTranscriptFinal: Transition<SessionEvent<'transcript.final'>> = (
 export const onTurnEnded: Transition<SessionEvent<'turn.ended'>> = (state, event, decide) => {
   const closed: TurnState = { ...state, utterance: null, listener: { ...state.listener, deaths: 0 } };
   const text = event.text.trim();
-  if (text === '') return phantomEnded(closed, event, decide);
+  if (plainWords(text) === '' || isAside(state, event)) return asideEnded(closed, event, decide);
+  const said = { text, at: event.at, trace: event.trace, utterance: event.utterance };
+  if (!state.reply && answers(state, turnText(state, text))) {
+    return release(takeMessage(closed, said, decide), event, decide);
+  }
   // Words too short to confirm an interruption are one all the same.
-  return takeTurn(
-    interrupt(closed, 'speech', event.id, decide),
-    { text, at: event.at, trace: event.trace, utterance: event.utterance },
-    decide,
-  );
+  return takeTurn(interrupt(discard(closed, decide), 'speech', event.id, decide), said, decide);
 };
 
-/** Speech without words: whatever it interrupted unheard is said after all. */
-function phantomEnded(state: TurnState, event: SessionEvent<'turn.ended'>, decide: Decisions): TurnState {
-  if (state.reply) decide.effects.push({ kind: 'restore' });
-  const { reopened } = state;
-  if (!reopened) return state;
-  return startReply(
-    state,
-    { turn: reopened.turn, attempt: reopened.attempt + 1, text: reopened.text, at: event.at, trace: event.trace },
-    decide,
-  );
+/** Whether what was said over a reply only shows that somebody listens. */
+function isAside(state: TurnState, event: SessionEvent<'turn.ended'>): boolean {
+  if (!state.reply && !state.resumable) return false;
+  const onset = state.utterance?.onsetSample ?? event.sample;
+  const spokenMs = ((event.sample - onset) / INPUT_RATE_HZ) * 1_000;
+  return isBackchannel(event.text, state.settings.language, spokenMs);
 }
 
-/** Takes `text` as the user's turn, or as the rest of the one that was re-opened, and starts the reply. */
-function takeTurn(
-  state: TurnState,
-  said: { text: string; at: number; trace: string | undefined; utterance?: number },
-  decide: Decisions,
-): TurnState {
+/** Speech without words, or none that matter: what it ducked is restored, and what it stopped goes on. */
+function asideEnded(state: TurnState, event: SessionEvent<'turn.ended'>, decide: Decisions): TurnState {
+  if (state.reply) decide.effects.push({ kind: 'restore' });
+  return resume(discard(state, decide), event.at, decide);
+}
+
+interface Said {
+  readonly text: string;
+  readonly at: number;
+  readonly trace: string | undefined;
+  readonly utterance?: number;
+}
+
+/** Takes what was said as the user's turn, or as the rest of the one that was re-opened, and starts the reply. */
+function takeTurn(state: TurnState, said: Said, decide: Decisions): TurnState {
+  const text = turnText(state, said.text);
+  const taken = takeMessage(state, said, decide);
+  return startReply(taken, { turn: taken.turn, text, at: said.at, trace: said.trace }, decide);
+}
+
+/** Puts the user's message into the history. */
+function takeMessage(state: TurnState, said: Said, decide: Decisions): TurnState {
   const { reopened } = state;
   const turn = reopened?.turn ?? state.turn + 1;
-  const text = reopened ? `${reopened.text} ${said.text}` : said.text;
-  const message = { role: 'user', turn, text } as const;
+  const message = { role: 'user', turn, text: turnText(state, said.text) } as const;
   decide.history.push(reopened ? { set: reopened.historyIndex, message } : { push: message });
   const taken: TurnState = {
     ...state,
     turn,
+    prompted: false,
     userIndex: reopened ? reopened.historyIndex : state.historyLength,
     historyLength: state.historyLength + (reopened ? 0 : 1),
   };
-  const placed = said.utterance === undefined ? taken : remember(taken, said.utterance, turn);
-  const attempt = reopened ? reopened.attempt + 1 : 0;
-  return startReply(placed, { turn, attempt, text, at: said.at, trace: said.trace }, decide);
+  return said.utterance === undefined ? taken : remember(taken, said.utterance, turn);
 }
 
 export const onText: Transition<SessionEvent<'input.text'>> = (state, event, decide) => {
   const text = event.text.trim();
   if (text === '') return state;
-  const stopped = { ...interrupt(state, 'text', event.id, decide), reopened: null };
+  const stopped = { ...interrupt(discard(state, decide), 'text', event.id, decide), reopened: null, resumable: null };
   return takeTurn(stopped, { text, at: event.at, trace: event.trace }, decide);
 };
 
@@ -133,7 +177,7 @@ export const onListenerLost: Transition<SessionEvent<'holder.lost'>> = (state, e
     return { ...state, listener: { ...listener, missing: true } };
   }
   if (event.reason === 'unclaimed') return offerListening(state, event.trace, decide);
-  return listenerDied(state, event.cursor ?? 0, event.inputSample ?? 0, event.trace, decide);
+  return listenerDied(state, event, decide);
 };
 
 /**
@@ -159,13 +203,8 @@ export const onListenerFailed = (
   return offerListening({ ...state, listener: { ...listener, deaths: 1 } }, event.trace, decide);
 };
 
-function listenerDied(
-  state: TurnState,
-  cursor: number,
-  inputSample: number,
-  trace: string | undefined,
-  decide: Decisions,
-): TurnState {
+function listenerDied(state: TurnState, event: SessionEvent<'holder.lost'>, decide: Decisions): TurnState {
+  const { cursor = 0, inputSample = 0, trace, at } = event;
   const { listener } = state;
   const deaths = cursor > listener.lostAtCursor ? 1 : listener.deaths + 1;
   const counted: TurnState = { ...state, listener: { ...listener, deaths, lostAtCursor: cursor } };
@@ -183,5 +222,5 @@ function listenerDied(
   decide.skipTo = { audioCursor: Math.max(inputSample, cursor), hearing: { ...INITIAL_HEARING, utterance: next } };
   if (state.utterance?.speaking && state.reply) decide.effects.push({ kind: 'restore' });
   const passed: TurnState = { ...counted, utterance: null, listener: { ...counted.listener, deaths: 0 } };
-  return offerListening(passed, trace, decide);
+  return offerListening(resume(discard(passed, decide), at, decide), trace, decide);
 }

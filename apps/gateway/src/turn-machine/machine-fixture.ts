@@ -25,7 +25,7 @@ export class Machine {
   readonly steps: Decisions[] = [];
 
   constructor(settings: Partial<Settings> = {}) {
-    const { state, decisions } = open({ ...DEFAULT_SETTINGS, ...settings });
+    const { state, decisions } = open({ ...DEFAULT_SETTINGS, ...settings }, 0);
     this.#state = deepFreeze(state);
     this.opened = decisions;
   }

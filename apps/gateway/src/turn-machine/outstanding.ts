@@ -1,5 +1,5 @@
 import type { WorkRef } from '@parley/protocol';
-import type { TurnState } from './state.ts';
+import type { ReplyState, TurnState } from './state.ts';
 
 /** One offer of a piece of work. */
 export interface WorkTry {
@@ -7,8 +7,8 @@ export interface WorkTry {
   readonly try: number;
 }
 
-/** Work that somebody should hold now, by which the owner watches. */
-export function outstandingWork({ reply }: TurnState): WorkTry[] {
+/** Work of a reply that somebody should hold now. */
+export function workOf(reply: ReplyState | null): WorkTry[] {
   if (!reply) return [];
   const { turn, attempt } = reply;
   const outstanding: WorkTry[] = reply.done ? [] : [{ ref: { stage: 'reply', turn, attempt }, try: reply.try }];
@@ -17,3 +17,9 @@ export function outstandingWork({ reply }: TurnState): WorkTry[] {
   }
   return outstanding;
 }
+
+/** All work that somebody should hold now, by which the owner watches. */
+export const outstandingWork = ({ reply, speculative }: TurnState): WorkTry[] => [
+  ...workOf(reply),
+  ...workOf(speculative),
+];

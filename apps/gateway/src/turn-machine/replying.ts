@@ -1,9 +1,19 @@
-import { ERROR_TABLE, type ReplyInput, type SessionEvent, type SpeakInput } from '@parley/protocol';
-import { joinClauses, knownSamples, playableSamples } from './heard.ts';
+import {
+  ERROR_TABLE,
+  type Reply,
+  type ReplyInput,
+  type SessionEvent,
+  type SpeakInput,
+  sameReply,
+} from '@parley/protocol';
+import { apologyIn } from './apologies.ts';
+import { joinClauses, knownSamples, playableSamples, segmenter } from './heard.ts';
+import { workOf } from './outstanding.ts';
 import {
   type ClauseState,
   FIRST_AUDIO_BUDGET_MS,
   MAX_DEATHS,
+  MAX_HELD_CLAUSES,
   MAX_LEAD_MS,
   MAX_OFFERED_CLAUSES,
   type ReplyState,
@@ -11,13 +21,15 @@ import {
 } from './state.ts';
 import type { Decisions, Transition } from './step.ts';
 
-const EMPTY_CLAUSE: ClauseState = { text: '', status: 'waiting', try: 1, deaths: 0, samples: 0 };
+const EMPTY_CLAUSE: ClauseState = { text: '', status: 'waiting', from: 0, try: 1, deaths: 0, samples: 0 };
 
-/** The current reply, if the event belongs to it and the reply is still open. */
-const current = (state: TurnState, event: { turn: number; attempt: number }): ReplyState | undefined =>
-  state.reply && state.reply.turn === event.turn && state.reply.attempt === event.attempt ? state.reply : undefined;
+/** The reply an event belongs to, on stage or speculative, if it is still open. */
+const current = (state: TurnState, event: Reply): ReplyState | undefined =>
+  [state.reply, state.speculative].find((reply) => sameReply(reply ?? undefined, event)) ?? undefined;
 
-const withReply = (state: TurnState, reply: ReplyState): TurnState => ({ ...state, reply });
+/** Puts a changed reply where it was. */
+const withReply = (state: TurnState, reply: ReplyState): TurnState =>
+  sameReply(state.speculative ?? undefined, reply) ? { ...state, speculative: reply } : { ...state, reply };
 
 const withClause = (reply: ReplyState, index: number, change: Partial<ClauseState>): ReplyState => ({
   ...reply,
@@ -39,37 +51,79 @@ const speakInput = (state: TurnState, text: string): string => {
   return JSON.stringify({ text, voice, speed, language, rateHz: outputRateHz } satisfies SpeakInput);
 };
 
-/** Starts answering `text` as (turn, attempt). The user's message must be in the history, or be put there in this step. */
-export function startReply(
-  state: TurnState,
-  start: { turn: number; attempt: number; text: string; at: number; trace: string | undefined },
-  decide: Decisions,
-): TurnState {
-  const reply: ReplyState = {
-    turn: start.turn,
-    attempt: start.attempt,
-    text: start.text,
+/** What a reply answers, and when and how it begins. */
+export interface ReplyStart {
+  readonly turn: number;
+  readonly text: string;
+  readonly at: number;
+  readonly trace: string | undefined;
+  /** Speculative: begun behind the stage. */
+  readonly held?: boolean;
+}
+
+/** A reply of which nothing has been said yet, as the next attempt at its turn. */
+export function newReply(state: TurnState, start: ReplyStart): ReplyState {
+  const { turn, text, at, trace, held = false } = start;
+  return {
+    turn,
+    attempt: nextAttempt(state, turn),
+    text,
+    held,
+    heldText: '',
     generation: state.generation + 1,
     try: 1,
     deaths: 0,
     done: false,
     clauses: [],
     played: 0,
-    decidedAt: start.at,
-    trace: start.trace,
+    decidedAt: at,
+    trace,
   };
+}
+
+const nextAttempt = ({ attempted }: TurnState, turn: number): number =>
+  attempted.turn === turn ? attempted.attempt + 1 : 0;
+
+/** Puts a new reply on stage, under a generation of its own; whatever it might have gone on from is over. */
+export const onStage = (state: TurnState, reply: ReplyState): TurnState => ({
+  ...state,
+  reply,
+  generation: reply.generation,
+  attempted: { turn: reply.turn, attempt: reply.attempt },
+  reopened: null,
+  resumable: null,
+});
+
+/**
+ * Starts answering a turn. The user's message must be in the history, or be put there in this step; for a speculative
+ * reply it comes with the release.
+ */
+export function startReply(state: TurnState, start: ReplyStart, decide: Decisions): TurnState {
+  const reply = newReply(state, start);
+  const { turn, attempt, trace } = reply;
+  decide.work.dropTurnsBefore = turn;
+  askModel(state, reply, 0, decide);
+  decide.events.push({ type: 'reply.started', turn, attempt, trace, ...(reply.held ? { held: true } : {}) });
+  if (!reply.held) return onStage(state, reply);
+  return { ...state, speculative: reply, attempted: { turn, attempt } };
+}
+
+/** Offers a reply to the language models; `published` characters of it have been said already. */
+export function askModel(state: TurnState, reply: ReplyState, published: number, decide: Decisions): void {
   const ref = { stage: 'reply', turn: reply.turn, attempt: reply.attempt } as const;
-  decide.work.dropTurnsBefore = reply.turn;
-  decide.work.create.push({ ref, input: replyInput(state, reply) });
+  decide.work.create.push({
+    ref,
+    input: replyInput(state, reply),
+    ...(published > 0 ? { resumeAt: published } : {}),
+  });
   decide.commands.push({
     queue: 'reply',
     ref,
     try: 1,
-    deadlineMs: start.at + FIRST_AUDIO_BUDGET_MS,
+    deadlineMs: reply.decidedAt + FIRST_AUDIO_BUDGET_MS,
     trace: reply.trace,
+    ...(reply.held ? { held: true } : {}),
   });
-  decide.events.push({ type: 'reply.started', turn: reply.turn, attempt: reply.attempt, trace: reply.trace });
-  return { ...state, reply, generation: reply.generation, reopened: null };
 }
 
 /** Milliseconds of speech made and not yet played. */
@@ -77,15 +131,17 @@ const leadMs = (state: TurnState, reply: ReplyState): number =>
   ((knownSamples(reply.clauses) - reply.played) / state.settings.outputRateHz) * 1_000;
 
 /** Offers further clauses: at most two unfinished, and none while the user has enough left to hear. */
-function offerClauses(state: TurnState, reply: ReplyState, at: number, decide: Decisions): ReplyState {
+export function offerClauses(state: TurnState, reply: ReplyState, at: number, decide: Decisions): ReplyState {
   let next = reply;
+  if (state.settings.textOnly) return next;
   const lead = leadMs(state, reply);
   let offered = reply.clauses.filter((clause) => clause.status === 'offered').length;
   for (const [index, clause] of reply.clauses.entries()) {
     if (clause.status !== 'waiting') continue;
     if (offered >= MAX_OFFERED_CLAUSES || lead >= MAX_LEAD_MS) break;
+    if (reply.held && index >= MAX_HELD_CLAUSES) break;
     const ref = { stage: 'speak', turn: reply.turn, attempt: reply.attempt, clause: index } as const;
-    decide.work.create.push({ ref, input: speakInput(state, clause.text) });
+    decide.work.create.push({ ref, input: speakInput(state, clause.text.slice(clause.from)) });
     decide.commands.push({
       queue: 'speak',
       ref,
@@ -104,16 +160,25 @@ const clauseDeadline = (state: TurnState, reply: ReplyState, index: number, at: 
   index === 0 ? reply.decidedAt + FIRST_AUDIO_BUDGET_MS : at + Math.max(0, leadMs(state, reply));
 
 /** Ends the reply once all has been said, synthesised and played: what was heard goes into the history. */
-function finishIfPlayed(state: TurnState, decide: Decisions): TurnState {
-  const reply = state.reply;
+export function finishIfPlayed(state: TurnState, decide: Decisions): TurnState {
+  const { reply } = state;
   if (!reply?.done) return state;
-  const made = reply.clauses.every((clause) => clause.status === 'done' || clause.status === 'failed');
-  if (!made || reply.played < knownSamples(reply.clauses)) return state;
-  const text = joinClauses(reply.clauses.filter((c) => c.status === 'done' && c.samples > 0).map((c) => c.text));
+  const { textOnly } = state.settings;
+  const isMade = ({ status }: ClauseState) => textOnly || (status !== 'waiting' && status !== 'offered');
+  if (!reply.clauses.every(isMade) || reply.played < knownSamples(reply.clauses)) return state;
+  const wasHeard = ({ status, samples }: ClauseState) => (status === 'done' && samples > 0) || textOnly;
+  const text = joinClauses(reply.clauses.filter(wasHeard).map((clause) => clause.text.slice(clause.from)));
   if (text === '') return { ...state, reply: null };
   decide.history.push({ push: { role: 'assistant', turn: reply.turn, attempt: reply.attempt, text } });
   return { ...state, reply: null, historyLength: state.historyLength + 1 };
 }
+
+/** While a reply is held, what the model says is kept for its release. */
+export const onReplyDelta: Transition<SessionEvent<'reply.delta'>> = (state, event) => {
+  const { speculative } = state;
+  if (!speculative || !sameReply(speculative, event)) return state;
+  return { ...state, speculative: { ...speculative, heldText: speculative.heldText + event.text } };
+};
 
 export const onReplyClause: Transition<SessionEvent<'reply.clause'>> = (state, event, decide) => {
   const reply = current(state, event);
@@ -191,6 +256,7 @@ function replyLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Deci
     decide.commands.push({ queue: 'reply', ref, try: retry.try, deadlineMs: loss.at, trace: reply.trace });
     return withReply(state, retry);
   }
+  if (reply.held) return discard(state, decide);
   decide.events.push(failure(loss, deaths));
   // What killed this reply's workers would kill those of every later one if they were told of it again.
   if (deaths >= MAX_DEATHS) {
@@ -204,7 +270,8 @@ function replyLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Deci
   }
   decide.work.cancel.push({ turn: reply.turn, attempt: reply.attempt });
   decide.events.push({ type: 'reply.cancelled', turn: reply.turn, attempt: reply.attempt, reason: 'failed' });
-  return { ...state, reply: null };
+  const { turn, trace } = reply;
+  return say({ ...state, reply: null }, { turn, text: apologyIn(state.settings.language), at: loss.at, trace }, decide);
 }
 
 function clauseLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Decisions): TurnState {
@@ -239,3 +306,48 @@ const failure = (loss: Loss, deaths: number) => {
     retryable: !poisoned && (loss.retryable || unstaffed),
   } as const;
 };
+
+/** Drops the speculative reply, if there is one, and cancels it everywhere. Nobody has seen or heard any of it. */
+export function discard(state: TurnState, decide: Decisions): TurnState {
+  const { speculative } = state;
+  if (!speculative) return state;
+  const { turn, attempt } = speculative;
+  decide.work.cancel.push({ turn, attempt });
+  decide.effects.push({ kind: 'cancel', reply: { turn, attempt }, work: workOf(speculative) });
+  decide.events.push({ type: 'reply.cancelled', turn, attempt, reason: 'speculation', held: true });
+  return { ...state, speculative: null };
+}
+
+/**
+ * Says a text as it stands, without a language model: a greeting, a prompt, an apology. The owner writes what an
+ * llm-worker would.
+ */
+export function say(
+  state: TurnState,
+  saying: { turn: number; text: string; at: number; trace: string | undefined },
+  decide: Decisions,
+): TurnState {
+  const begun = newReply(state, { ...saying, text: '' });
+  const { turn, attempt, trace } = begun;
+  const texts = sentences(saying.text, state.settings.language);
+  decide.events.push({ type: 'reply.started', turn, attempt, trace });
+  decide.events.push({ type: 'reply.delta', turn, attempt, text: saying.text, trace });
+  for (const [clause, text] of texts.entries())
+    decide.events.push({ type: 'reply.clause', turn, attempt, clause, text });
+  decide.events.push({
+    type: 'reply.done',
+    turn,
+    attempt,
+    text: saying.text,
+    clauses: texts.length,
+    finish: 'verbatim',
+  });
+  const reply = { ...begun, done: true, clauses: texts.map((text) => ({ ...EMPTY_CLAUSE, text })) };
+  const staged = onStage(state, reply);
+  return finishIfPlayed(withReply(staged, offerClauses(staged, reply, saying.at, decide)), decide);
+}
+
+function sentences(text: string, language: string): string[] {
+  const found = [...segmenter(language, 'sentence').segment(text)].map(({ segment }) => segment);
+  return found.filter((segment) => segment.trim() !== '');
+}

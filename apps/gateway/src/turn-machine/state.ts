@@ -5,9 +5,11 @@ export interface ClauseState {
   readonly text: string;
   /**
    * waiting: known, not yet offered · offered: a `speak` item exists · done: synthesised (`samples` is final) ·
-   * failed: given up, nothing of it will be heard
+   * failed: given up, nothing of it will be heard · passed: heard in an earlier attempt, not said again
    */
-  readonly status: 'waiting' | 'offered' | 'done' | 'failed';
+  readonly status: 'waiting' | 'offered' | 'done' | 'failed' | 'passed';
+  /** Characters of the text that were heard in an earlier attempt; this one speaks what follows. */
+  readonly from: number;
   readonly try: number;
   /** Holders lost since the last progress. */
   readonly deaths: number;
@@ -15,8 +17,12 @@ export interface ClauseState {
   readonly samples: number;
 }
 
-/** The reply that is being made or played. At most one exists. */
+/** A reply that is being made or played. One may be on stage, and a speculative one behind it. */
 export interface ReplyState extends Reply {
+  /** Speculative: nothing of it is shown or heard before it is released. */
+  readonly held: boolean;
+  /** What the language model has said of it while it was held. */
+  readonly heldText: string;
   /** The user's text it answers. */
   readonly text: string;
   readonly generation: number;
@@ -39,6 +45,11 @@ export interface UtteranceState {
   readonly turn: number;
   readonly speaking: boolean;
   readonly confirmed: boolean;
+  /** Samples between which speech was heard, as far as known. */
+  readonly onsetSample: number;
+  readonly endSample: number;
+  /** Speculative replies begun while it lasted. */
+  readonly speculations: number;
 }
 
 /** A turn whose reply was cancelled unheard because the user went on speaking. */
@@ -46,6 +57,14 @@ interface ReopenedTurn extends Reply {
   readonly text: string;
   /** Where the user's message stands in the history. */
   readonly historyIndex: number;
+}
+
+/** A reply that speech has stopped, kept until words show that it was meant. */
+export interface ResumableReply {
+  readonly reply: ReplyState;
+  readonly heard: string;
+  /** Where what was heard of it stands in the history; undefined where nothing was. */
+  readonly historyIndex: number | undefined;
 }
 
 /** All that the owner of a session knows; kept in Redis by every commit, and carried on by the next owner. */
@@ -70,7 +89,17 @@ export interface TurnState {
   /** Turns of the latest utterances, newest last. */
   readonly utteranceTurns: readonly (readonly [utterance: number, turn: number])[];
   readonly reply: ReplyState | null;
+  readonly speculative: ReplyState | null;
   readonly reopened: ReopenedTurn | null;
+  readonly resumable: ResumableReply | null;
+  /** The newest reply begun; numbers the next attempt. */
+  readonly attempted: Reply;
+  /** The latest replies that were released, and the event that released each. */
+  readonly released: readonly (Reply & { readonly by: EventId })[];
+  /** Nobody has spoken and nothing was said since this event. */
+  readonly quietSince: { readonly id: EventId; readonly at: number } | null;
+  /** The idle prompt has been said since the user last spoke. */
+  readonly prompted: boolean;
   /** The latest replies that were stopped, and the event that stopped each. */
   readonly stopped: readonly (Reply & { readonly by: EventId })[];
   readonly historyLength: number;
@@ -85,6 +114,10 @@ export interface TurnState {
 export const REMEMBERED_UTTERANCES = 64;
 /** Stopped replies that are remembered, so that what they publish late is not sent. */
 export const REMEMBERED_STOPS = 16;
+/** Speculative replies begun for one utterance, at most. */
+export const MAX_SPECULATIONS = 3;
+/** Clauses of a speculative reply that are synthesised, at most. */
+export const MAX_HELD_CLAUSES = 2;
 /** Holders that may die on the same work without progress before it is given up. */
 export const MAX_DEATHS = 3;
 /** Clauses offered and not yet synthesised, at most. */
@@ -103,7 +136,13 @@ export const initialState = (settings: Settings): TurnState => ({
   utterance: null,
   utteranceTurns: [],
   reply: null,
+  speculative: null,
   reopened: null,
+  resumable: null,
+  attempted: { turn: 0, attempt: 0 },
+  released: [],
+  quietSince: null,
+  prompted: false,
   stopped: [],
   historyLength: 0,
   userIndex: 0,

@@ -10,19 +10,21 @@ export type Command =
       readonly ref: WorkRef;
       readonly try: number;
       readonly deadlineMs: number;
+      readonly held?: boolean;
       readonly trace?: string | undefined;
     };
 
 /** Something to be done at once by the process that owns the session; repeated or lost without harm. */
 export type Effect =
   | { readonly kind: 'duck' | 'restore' }
+  | { readonly kind: 'release'; readonly reply: Reply }
   | { readonly kind: 'stop'; readonly generation: number; readonly reply: Reply }
   | { readonly kind: 'cancel'; readonly reply: Reply; readonly work: readonly WorkTry[] };
 
 type HistoryOp = { readonly push: HistoryMessage } | { readonly set: number; readonly message: HistoryMessage };
 
 interface WorkChanges {
-  readonly create: { ref: WorkRef; input: string }[];
+  readonly create: { ref: WorkRef; input: string; resumeAt?: number }[];
   readonly cancel: Reply[];
   readonly raiseTry: { ref: WorkRef; try: number; input?: string }[];
   dropTurnsBefore: number;

@@ -1,0 +1,55 @@
+/** Words by which a listener shows that it follows, without wanting the turn; by primary language subtag. */
+const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
+  de: ['ja', 'jaja', 'aha', 'achso', 'genau', 'okay', 'ok', 'hm', 'mhm', 'gut', 'stimmt'],
+  en: [
+    'yeah',
+    'yes',
+    'yep',
+    'uh huh',
+    'mm hmm',
+    'mhm',
+    'mmm',
+    'hmm',
+    'hm',
+    'okay',
+    'ok',
+    'right',
+    'sure',
+    'i see',
+    'uh',
+    'um',
+    'ah',
+    'oh',
+  ],
+  es: ['sí', 'si', 'ajá', 'vale', 'claro', 'ya', 'mm', 'bueno', 'ok'],
+  fr: ['oui', 'ouais', 'mm', 'hum', 'd’accord', "d'accord", 'ok', 'ah', 'bien'],
+  it: ['sì', 'si', 'mm', 'ok', 'certo', 'già', 'ah'],
+  nl: ['ja', 'jaja', 'oké', 'ok', 'hm', 'precies', 'aha'],
+  pt: ['sim', 'é', 'tá', 'certo', 'ok', 'uhum', 'aham', 'ah'],
+  ja: ['はい', 'うん', 'ええ', 'なるほど', 'そう', 'そうですね'],
+  zh: ['嗯', '对', '是', '好', '好的', '是的', '哦'],
+  ko: ['네', '응', '그래', '아', '음'],
+};
+
+/** What a person says over a reply without wanting to stop it is shorter than this. */
+const MAX_BACKCHANNEL_MS = 1_200;
+
+/** A text as words alone: lower case, without punctuation. */
+export const plainWords = (text: string): string =>
+  text
+    .toLocaleLowerCase()
+    .replace(/[\p{P}\p{S}]+/gu, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+
+/** Whether the words only show that somebody listens. Long speech never does, whatever its words. */
+export function isBackchannel(text: string, language: string, spokenMs: number): boolean {
+  if (spokenMs > MAX_BACKCHANNEL_MS) return false;
+  const known = BACKCHANNELS[language.split('-')[0]?.toLowerCase() ?? ''] ?? [];
+  const words = plainWords(text);
+  if (words === '') return true;
+  const phrases = known.map(plainWords).sort((a, b) => b.length - a.length);
+  let rest = ` ${words} `;
+  for (const phrase of phrases) rest = rest.replaceAll(` ${phrase} `, ' ').replaceAll(` ${phrase} `, ' ');
+  return rest.trim() === '';
+}
