@@ -2,13 +2,14 @@ import { bytesToInt16, EnergyGate, msToSamples, rmsDbfs, SPEECH_SAMPLE_RATE_HZ, 
 import { VAD_FRAME_SAMPLES, type VadFrame, type VadState } from '@parley/audio/vad';
 import type { AudioFrame, Bus, Lease, LogSubscription } from '@parley/bus';
 import { compareEventIds, type NewEvent, type SessionEvent, type SessionId, VoiceError } from '@parley/protocol';
-import { type Clock, type Logger, startSpan, type TraceSpan } from '@parley/runtime';
+import type { Clock, Logger } from '@parley/runtime';
 import { AudioRing } from './audio-ring.ts';
 import { type HeardState, Hearing, type HearingAction, type HearingSettings } from './hearing.ts';
 import { type LeaseEnd, LeaseWriter } from './lease-writer.ts';
 import type { SttMetrics } from './metrics.ts';
 import { joinTexts } from './plain-text.ts';
 import type { RecognitionStream } from './recognizer.ts';
+import { recordUtterance, UtteranceTrace } from './utterance-trace.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 const samplesOf = (ms: number): number => msToSamples(ms, SPEECH_SAMPLE_RATE_HZ);
@@ -76,7 +77,9 @@ export class Listener {
   #lastPartial = '';
   #failing = false;
   #probedWrites = -1;
-  #span: TraceSpan | undefined;
+  readonly #trace = new UtteranceTrace();
+  /** Redis TIME at which audio came last. */
+  #receivedMs: number;
   #log: LogSubscription | undefined;
   #ended: ListenerEnd | undefined;
 
@@ -90,6 +93,7 @@ export class Listener {
       confirmMs: settings.confirmMs,
     });
     this.#ring = new AudioRing(cursor, MAX_HELD_SAMPLES);
+    this.#receivedMs = bus.redisNowMs();
     this.#vadState = detector.createState();
     this.#gate = freshGate(gateDbfs);
     this.#writer = new LeaseWriter({
@@ -121,7 +125,7 @@ export class Listener {
    */
   async follow(isTakeOver: boolean): Promise<void> {
     const { bus, session, lease } = this.#options;
-    if (isTakeOver && (await this.#hasOpenCommit())) await this.commit();
+    if (isTakeOver) await this.#lookBack();
     const log = await bus.log.follow(session, lease.eventCursorAtAcquire, (event) => this.#react(event));
     if (this.#ended !== undefined) return log.close();
     this.#log = log;
@@ -138,12 +142,15 @@ export class Listener {
     this.#commitWhenHeard();
   }
 
-  async #hasOpenCommit(): Promise<boolean> {
+  async #lookBack(): Promise<void> {
     const { bus, session, lease } = this.#options;
     const events = await bus.log.read(session, '0-0', MAX_LOG_EVENTS);
     const before = events.filter(({ id }) => compareEventIds(id, lease.eventCursorAtAcquire) <= 0);
+    const { open, utterance } = lease.hearing;
+    const onset = before.findLast((event) => event.type === 'speech.started' && event.utterance === utterance);
+    if (open && onset?.trace !== undefined) this.#trace.continue(utterance, onset.trace);
     const last = before.findLast(({ type }) => type === 'input.commit' || type === 'turn.ended');
-    return last?.type === 'input.commit';
+    if (last?.type === 'input.commit') await this.commit();
   }
 
   /** Takes audio as it was read. */
@@ -153,6 +160,7 @@ export class Listener {
       if (this.#isReadingPaused) return;
       this.#append(startSample, bytesToInt16(pcm));
     }
+    this.#receivedMs = this.#options.bus.redisNowMs();
     const backlogSamples = this.#ring.endSample - this.#hearing.position;
     this.#options.metrics.backlogSeconds.observe(backlogSamples / SPEECH_SAMPLE_RATE_HZ);
     this.#commitWhenHeard();
@@ -344,7 +352,7 @@ export class Listener {
 
   #publish(event: SpeechEvent, hearing: HeardState): void {
     const { utterance } = hearing;
-    const trace = this.#trace(utterance);
+    const trace = this.#trace.of(utterance);
     this.#writer.push(({ cursor, hearing: { text } }) => ({
       events: [{ ...event, utterance, trace }],
       cursor,
@@ -355,7 +363,7 @@ export class Listener {
   #settle({ fromSample, cursor, hearing }: Extract<HearingAction, { do: 'settle' }>): void {
     const { clock, metrics, stream, settleTimeoutMs } = this.#options;
     const { utterance } = hearing;
-    const trace = this.#trace(utterance);
+    const trace = this.#trace.of(utterance);
     const startMs = clock.nowMs();
     const text = withinMs(stream.settle(), settleTimeoutMs + 2 * stream.backlogMs, clock);
     // Its failure is noticed when its turn to be written comes.
@@ -377,9 +385,14 @@ export class Listener {
   }
 
   #endTurn({ utterance, sample, decidedSample, cursor, hearing }: Extract<HearingAction, { do: 'end' }>): void {
-    const { clock, metrics } = this.#options;
-    const trace = this.#trace(utterance);
+    const { bus, clock, metrics, session } = this.#options;
+    const trace = this.#trace.of(utterance);
     const decidedMs = clock.nowMs();
+    const times = {
+      onsetMs: this.#cameAtMs(hearing.onsetSample),
+      lastSpeechMs: this.#cameAtMs(sample),
+      decidedMs: bus.redisNowMs(),
+    };
     this.#writer.push(({ hearing: { text } }) => ({
       events: [{ type: 'turn.ended', utterance, text, sample, decidedSample, trace }],
       cursor,
@@ -387,10 +400,14 @@ export class Listener {
     }));
     this.#writer.push(() => {
       metrics.turnEndSeconds.observe((clock.nowMs() - decidedMs) / 1_000);
+      recordUtterance({ session, utterance, trace }, { ...times, writtenMs: bus.redisNowMs() });
       return undefined;
     });
-    this.#span?.end();
-    this.#span = undefined;
+  }
+
+  /** When a sample came, in Redis TIME: as audio does that is spoken live. */
+  #cameAtMs(sample: number): number {
+    return this.#receivedMs - samplesToMs(this.#ring.endSample - sample, SPEECH_SAMPLE_RATE_HZ);
   }
 
   #partial(text: string): void {
@@ -399,21 +416,13 @@ export class Listener {
     if (text === '' || this.#ended !== undefined || nowMs - this.#lastPartialMs < PARTIAL_INTERVAL_MS) return;
     this.#lastPartialMs = nowMs;
     const { utterance } = this.#hearing.hearing;
-    const trace = this.#trace(utterance);
+    const trace = this.#trace.of(utterance);
     this.#writer.pushTransient((durable) => {
       const whole = joinTexts(durable.hearing.text, text);
       if (whole === this.#lastPartial) return undefined;
       this.#lastPartial = whole;
       return { ...durable, events: [{ type: 'transcript.partial', utterance, text: whole, trace }] };
     });
-  }
-
-  /** The trace of the open utterance: what its turn's trace begins with. */
-  #trace(utterance: number): string | undefined {
-    this.#span ??= startSpan('utterance', {
-      attributes: { 'parley.session': this.#options.session, 'parley.utterance': utterance },
-    });
-    return this.#span.traceparent;
   }
 
   #react(event: SessionEvent): void {
@@ -438,7 +447,6 @@ export class Listener {
     this.#ended = reason;
     this.#writer.stop();
     this.#options.stream.close();
-    this.#span?.end();
     // It is a local matter by now: a subscription that cannot be ended properly ends with the connection.
     this.#log?.close().catch(() => undefined);
     this.#options.onEnd(reason);
