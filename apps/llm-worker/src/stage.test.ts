@@ -40,8 +40,8 @@ beforeEach(async () => {
     ...{ failAfterTokens: undefined, hangAfterTokens: undefined, status: undefined },
   });
   bench = new StageBench(redis);
-  owner = await bench.openSession();
-  gateway = owner.bus;
+  gateway = await bench.connect('gateway-1');
+  owner = await ScriptedOwner.open(gateway);
 });
 afterEach(() => bench.close());
 

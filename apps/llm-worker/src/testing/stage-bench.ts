@@ -1,8 +1,6 @@
 import { type Bus, connectBus } from '@parley/bus';
-import type { Settings } from '@parley/protocol';
 import { createLogger, createMetrics, type Environment, type Metrics, systemClock } from '@parley/runtime';
 import { runStage } from '@parley/stage';
-import { ScriptedOwner, type TestRedis } from '@parley/testkit';
 import { loadLanguageModel } from '../choose.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { llmMetrics } from '../metrics.ts';
@@ -25,26 +23,22 @@ export interface WorkerOptions {
   readonly wrap?: (model: LanguageModel) => LanguageModel;
 }
 
-/** Owners and workers of one test, on one Redis; all that it made goes with it. */
+/** Workers of one test, and connections of others, on one Redis; all that it made goes with it. */
 export class StageBench {
-  readonly #redis: TestRedis;
+  readonly #redisUrl: string;
   readonly #closers: (() => Promise<unknown>)[] = [];
   #workers = 0;
 
-  constructor(redis: TestRedis) {
-    this.#redis = redis;
+  constructor(redis: { readonly url: string }) {
+    this.#redisUrl = redis.url;
   }
 
   async connect(id: string): Promise<Bus> {
     const metrics = createMetrics({ processMetrics: false });
     const process = { id, host: 'here', pid: 1 };
-    const bus = await connectBus({ url: this.#redis.url, process, logger, metrics });
+    const bus = await connectBus({ url: this.#redisUrl, process, logger, metrics });
     this.#closers.push(() => bus.close());
     return bus;
-  }
-
-  async openSession(settings: Partial<Settings> = {}): Promise<ScriptedOwner> {
-    return ScriptedOwner.open(await this.connect('gateway-1'), settings);
   }
 
   async startWorker({ env = {}, engine = 'openai', wrap = (model) => model }: WorkerOptions = {}): Promise<TestWorker> {

@@ -7,7 +7,7 @@ import type { Settings } from '@parley/protocol';
 import {
   type LlmRequest,
   type ScriptedLlm,
-  type ScriptedOwner,
+  ScriptedOwner,
   type ScriptedReply,
   startRedis,
   startScriptedLlm,
@@ -107,7 +107,7 @@ async function start({
 const server = (change: object = {}) => ({ ...WEATHER, url: endpointUrl(), ...change });
 
 async function open(tools: Settings['tools'] = []): Promise<void> {
-  owner = await bench.openSession({ tools });
+  owner = await ScriptedOwner.open(await bench.connect('gateway-1'), { tools });
 }
 
 const done = () =>
@@ -312,7 +312,7 @@ describe('a filler', () => {
 
   it('is in the language of the session', async () => {
     answer = slow(200);
-    owner = await bench.openSession({ language: 'de-CH' });
+    owner = await ScriptedOwner.open(await bench.connect('gateway-1'), { language: 'de-CH' });
     await start({ file: [server({ fillerAfterMs: 20 })] });
     await owner.start(REF, { ...INPUT, language: 'de-CH' });
     await done();
