@@ -141,7 +141,7 @@ describe('the OpenAI-compatible engine', () => {
     ['reports an error in the middle', { errorAfterTokens: 3 }],
     ['ends the stream without a finish', { endAfterTokens: 3 }],
   ])('fails when the server %s, after giving what came', async (_, behaviour) => {
-    const { text, error } = await read(await serve({ tokensPerSecond: 200, ...behaviour }));
+    const { text, error } = await read(await serve({ tokensPerSecond: 50, ...behaviour }));
     expect(text).toBe('One two three');
     expect(error).toBeInstanceOf(VoiceError);
     expect(error).toMatchObject({ code: 'engine_failed', retryable: true });
