@@ -11,6 +11,13 @@ const reply = { turn: z.number().int().positive(), attempt: count };
 /** Set on what belongs to a speculative reply that has not been released. */
 const held = z.boolean().optional();
 const utterance = { utterance: count };
+/** When a word was said, from engines that know: the first sample, the one after the last, and how sure they are. */
+const SpokenWordSchema = z.object({
+  word: z.string(),
+  startSample: count,
+  endSample: count,
+  confidence: z.number().min(0).max(1).optional(),
+});
 
 /**
  * Every event of a session's log. Samples of user audio are 16 kHz, counted from the session's first; samples of a
@@ -22,7 +29,13 @@ const BODIES = {
   'speech.confirmed': z.object({ ...utterance, samples: count }),
   'speech.stopped': z.object({ ...utterance, sample: count }),
   'transcript.partial': z.object({ ...utterance, text: z.string() }),
-  'transcript.final': z.object({ ...utterance, text: z.string(), fromSample: count, toSample: count }),
+  'transcript.final': z.object({
+    ...utterance,
+    text: z.string(),
+    fromSample: count,
+    toSample: count,
+    words: z.array(SpokenWordSchema).optional(),
+  }),
   'turn.eager': z.object({ ...utterance, text: z.string(), probability: z.number() }),
   'turn.resumed': z.object({ ...utterance }),
   'turn.ended': z.object({ ...utterance, text: z.string(), sample: count, decidedSample: count }),
