@@ -55,6 +55,8 @@ export class Lab {
       PARLEY_STT_ENGINE: 'pocketsphinx',
       PARLEY_TTS_ENGINE: 'openai',
       PARLEY_TTS_BASE_URL: tts.url,
+      // Every trial says the same: from memory no clause would take long enough to be hit.
+      PARLEY_TTS_CACHE_MB: '0',
       ...counts.env,
     };
     try {
