@@ -39,6 +39,17 @@ export const gatewayMetrics = (metrics: Metrics) => ({
     help: 'From the decision of a turn to the first reply audio handed to the socket.',
     buckets: LATENCY_BUCKETS_SECONDS,
   }),
+  turnLatency: metrics.histogram({
+    name: 'parley_turn_latency_seconds',
+    help: 'From the last speech of a turn, or its typed text, to the first reply audio handed to the socket.',
+    buckets: LATENCY_BUCKETS_SECONDS,
+  }),
+  turnStage: metrics.histogram({
+    name: 'parley_turn_stage_seconds',
+    help: "The parts of a turn's latency: end_of_turn, queue, first_token, first_clause, first_audio, first_send.",
+    labelNames: ['stage'],
+    buckets: LATENCY_BUCKETS_SECONDS,
+  }),
   commits: metrics.histogram({
     name: 'parley_gateway_commit_seconds',
     help: 'One commit of the turn machine, round trip included.',

@@ -30,6 +30,7 @@ import {
   type TurnState,
   turnOf,
 } from './turn-machine/index.ts';
+import { TurnTiming } from './turn-timing.ts';
 import { Uplink } from './uplink.ts';
 import { type Verdict, Watch } from './watch.ts';
 
@@ -92,6 +93,7 @@ export class SessionOwner {
   readonly #playout: Playout;
   readonly #outbox: Outbox;
   readonly #watch = new Watch();
+  readonly #timing: TurnTiming;
   readonly #createdAtMs: number;
   #state: TurnState;
   /** Cursor of the last commit. */
@@ -141,6 +143,12 @@ export class SessionOwner {
       refillFactor: limits.audioRateFactor,
       onDuplicate: (samples) => metrics.duplicateAudioSeconds.inc(samples / INPUT_RATE_HZ),
       onLost: (fromSample, samples, reason) => this.#audioLost(fromSample, samples, reason),
+    });
+    this.#timing = new TurnTiming({
+      session,
+      nowMs: () => deps.bus.redisNowMs(),
+      cameAtMs: (sample) => deps.bus.redisNowMs() - this.#uplink.ageMs(sample),
+      metrics,
     });
     this.#playout = new Playout({
       rateHz: snapshot.settings.outputRateHz,
@@ -229,6 +237,7 @@ export class SessionOwner {
 
   claimPulse(work: string, number: number): void {
     this.#watch.claimPulse(work, number);
+    this.#timing.claimed(work);
   }
 
   /** The client has gone; the session goes on without it until its grace is over. */
@@ -315,6 +324,7 @@ export class SessionOwner {
     const before = this.#state;
     const effects = decide.effects.length;
     this.#state = fold(before, event, decide);
+    this.#timing.observe(event, before, this.#state);
     this.#uncommitted += 1;
     this.#forward(event);
     this.#follow();
@@ -390,7 +400,7 @@ export class SessionOwner {
     const ids = (stage: 'reply' | 'speak') =>
       work.filter(({ ref }) => ref.stage === stage).map(({ ref, try: number }) => workJobId(this.session, ref, number));
     const sent = await Promise.allSettled([
-      control.publish({ session: this.session, cancel: [reply] }),
+      control.publish({ session: this.session, cancel: [reply], at: this.#deps.bus.redisNowMs() }),
       queues.reply.remove(ids('reply')),
       queues.speak.remove(ids('speak')),
     ]);
@@ -564,6 +574,8 @@ export class SessionOwner {
     this.#firstAudioOf = reply.generation;
     if (reply.played > 0) return;
     this.#deps.metrics.firstAudio.observe(Math.max(0, this.#deps.bus.redisNowMs() - reply.decidedAt) / 1_000);
+    const figures = this.#timing.firstSend(reply);
+    if (figures) void this.#report({ type: 'turn.metrics', ...figures, trace: reply.trace });
   }
 
   // ---- what the owner writes -------------------------------------------------------------------------------------

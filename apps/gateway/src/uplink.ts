@@ -56,13 +56,21 @@ export class Uplink {
   #queuedSamples = 0;
   #writing: Promise<void> | undefined;
   #closed = false;
+  #acceptedAtMs: number;
   #lostUpTo: number;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
     this.#next = options.nextSample;
     this.#lostUpTo = 0;
+    this.#acceptedAtMs = options.clock.nowMs();
     this.#bucket = new AudioBucket(options.clock.nowMs(), options.burstMs, options.refillFactor);
+  }
+
+  /** How long ago a sample came, if all since did at the pace of speech; 0 for one that has not come. */
+  ageMs(sample: number): number {
+    const spokenMs = ((this.#next - sample) / INPUT_RATE_HZ) * 1_000;
+    return Math.max(0, spokenMs + this.#options.clock.nowMs() - this.#acceptedAtMs);
   }
 
   /** First sample the session lacks. */
@@ -94,6 +102,7 @@ export class Uplink {
     this.#pending.push(frame.pcm.slice(cut * 2));
     this.#pendingSamples += samples - cut;
     this.#next = end;
+    this.#acceptedAtMs = nowMs;
     if (this.#pendingSamples >= ENTRY_SAMPLES) this.flush();
   }
 

@@ -6,7 +6,7 @@ import {
   PROTOCOL_VERSION,
   VoiceError,
 } from '@parley/protocol';
-import { type Clock, type Logger, startSpan } from '@parley/runtime';
+import { type Clock, type Logger, newTrace } from '@parley/runtime';
 import type { Admission } from '../../handshake.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
 import type { SessionOwner } from '../../owner.ts';
@@ -187,8 +187,4 @@ export class NativeConnection implements SocketHandler {
 }
 
 /** An input that begins a turn begins its trace. */
-function traced<E extends NewEvent>(event: E): E {
-  const span = startSpan('turn.input', { kind: 'server' });
-  span.end();
-  return { ...event, trace: span.traceparent };
-}
+const traced = <E extends NewEvent>(event: E): E => ({ ...event, trace: newTrace() });
