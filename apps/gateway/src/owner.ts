@@ -1,4 +1,4 @@
-import type { Bus, CommitRequest, LogSubscription, SessionSnapshot } from '@parley/bus';
+import type { Bus, CommitRequest, LogSubscription, OutEntry, SessionSnapshot } from '@parley/bus';
 import {
   type ClientMessage,
   compareEventIds,
@@ -536,6 +536,16 @@ export class SessionOwner {
 
   // ---- playing ---------------------------------------------------------------------------------------------------
 
+  /** The next entries of `out`; a reading that fails is wanted again. */
+  async #readEntries(): Promise<OutEntry[]> {
+    try {
+      return await this.#deps.bus.audioOut.read(this.session, this.#outEntry, OUT_BATCH);
+    } catch (err) {
+      this.#outWanted = true;
+      throw err;
+    }
+  }
+
   #play(nowMs: number): void {
     if (this.#mayPlay(nowMs)) this.#playout.tick(nowMs, this.#state.utterance?.speaking ?? false);
   }
@@ -560,8 +570,10 @@ export class SessionOwner {
 
   async #drainOut(): Promise<void> {
     while (this.#outWanted && !this.#gone) {
-      const entries = await this.#deps.bus.audioOut.read(this.session, this.#outEntry, OUT_BATCH);
-      this.#outWanted = entries.length === OUT_BATCH;
+      // Cleared first: what is published while the reading is under way asks for another.
+      this.#outWanted = false;
+      const entries = await this.#readEntries();
+      if (entries.length === OUT_BATCH) this.#outWanted = true;
       for (const entry of entries) this.#playout.add(entry);
       this.#outEntry = entries.at(-1)?.entry ?? this.#outEntry;
       this.#play(this.#deps.clock.nowMs());
