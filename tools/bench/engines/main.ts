@@ -10,6 +10,8 @@ import { type EngineCommand, type EngineReply, type EngineTimes, QUICK_ANSWER } 
 const RATE_HZ = 24_000;
 const BYTES_PER_SECOND = 2 * RATE_HZ;
 const SPEECH_PIECE_BYTES = 9_600;
+/** "Answer", the number with its full stop, and the token that shows that the sentence is over. */
+const FIRST_CLAUSE_TOKENS = 2;
 const MAX_LOGGED = 100_000;
 /** Numbers of the scripted recogniser; shorter ones may be part of a prompt. */
 const NUMBER = /\d{7,}/g;
@@ -69,10 +71,10 @@ async function think(request: IncomingMessage, response: ServerResponse): Promis
   response.flushHeaders();
   if (firstTokenMs > 0) await sleep(requestedMs + firstTokenMs - monotonicMs());
   const startMs = monotonicMs();
-  times.firstMs = startMs;
   for (const [index, token] of tokens.entries()) {
     if (client.isGone) return;
     response.write(sse({ content: token }));
+    if (index === FIRST_CLAUSE_TOKENS) times.firstMs = monotonicMs();
     if (tokensPerSecond > 0) await sleep(startMs + ((index + 1) * 1_000) / tokensPerSecond - monotonicMs());
   }
   response.end(`${sse({}, 'stop')}data: [DONE]\n\n`);

@@ -1,42 +1,23 @@
-import { connectBus } from '@parley/bus';
-import { createLogger, createMetrics } from '@parley/runtime';
-import { eventTimeMs, wallClockOffsetMs } from '../clock.ts';
-import { type EngineTimes, QUICK_ANSWER } from '../engines/script.ts';
+import { QUICK_ANSWER } from '../engines/script.ts';
 import { Lab } from '../lab.ts';
 import { ms, type Part, type PartContext, type ResultTable } from '../part.ts';
 import { type Summary, summarize } from '../statistics.ts';
-import type { TurnSeen } from '../talkers/plan.ts';
-import type { Talkers } from '../talkers/talkers.ts';
+import { PLAIN_TURNS } from '../talkers/conversation.ts';
+import { type TurnTimes, turnTimes } from '../turn-times.ts';
 
 const SESSIONS = [1, 5, 20];
 const WARM_UP_SESSIONS = 15;
 const WARM_UP_ROUNDS = 20;
 /** The first turns of a session warm connections and compilers up. */
 const WARM_UP_TURNS = 3;
-const MAX_EVENTS = 10_000;
 const TARGETS = { p50Ms: 10, p99Ms: 30, loadedP99Ms: 60 };
-
-/** Where the time of a turn went, in milliseconds. */
-export interface TurnTimes {
-  readonly overhead: number;
-  readonly quantisation: number;
-  readonly hear: number;
-  readonly decide: number;
-  readonly askLlm: number;
-  readonly llm: number;
-  readonly clause: number;
-  readonly askTts: number;
-  readonly tts: number;
-  readonly chunk: number;
-  readonly send: number;
-}
 
 const HOPS: readonly (readonly [key: keyof TurnTimes, what: string])[] = [
   ['hear', 'frame at the gateway → turn.ended in the log'],
   ['decide', '→ reply.started committed'],
   ['askLlm', '→ queued, claimed, history read, request at the language model'],
   ['llm', '   (language model, scripted)'],
-  ['clause', 'first token → first clause in the log'],
+  ['clause', 'token that completes a clause → first clause in the log'],
   ['askTts', '→ committed, queued, claimed, request at the synthesiser'],
   ['tts', '   (synthesiser, scripted)'],
   ['chunk', 'first byte → first audio in the log'],
@@ -81,7 +62,12 @@ async function measure(lab: Lab, sessions: number, turns: number, { progress }: 
   const talkers = await lab.talk({
     ...{ sessions, turns: turns + WARM_UP_TURNS, way: 'speech', frameSamples: 320, noiseDbfs: -60 },
     // A short turn: what is measured does not depend on its length.
-    ...{ settings: { silenceMs: 300 }, pauseMs: [100, 500], questionMs: 700, interruptAfterMs: undefined },
+    ...{
+      settings: { ...PLAIN_TURNS, silenceMs: 300 },
+      pauseMs: [100, 500],
+      questionMs: 700,
+      interruptAfterMs: undefined,
+    },
     ...{ connectsPerSecond: 20, acknowledge: false },
   });
   const total = sessions * (turns + WARM_UP_TURNS);
@@ -97,78 +83,6 @@ async function measure(lab: Lab, sessions: number, turns: number, { progress }: 
     clearInterval(timer);
     await talkers.leave();
   }
-}
-
-/** Puts together what the talkers, the engines and the logs of the sessions say of each turn. */
-export async function turnTimes(lab: Lab, { talk }: Talkers, warmUpTurns: number): Promise<TurnTimes[]> {
-  const engines = await lab.engineLog();
-  const llm = byNumber(engines.llm);
-  const tts = byNumber(engines.tts);
-  const audioAt = await firstAudioInLogs(lab, new Set(talk.turns.map(({ session }) => session)));
-  const offsetMs = wallClockOffsetMs();
-  return talk.turns
-    .filter(({ turn }) => turn > warmUpTurns)
-    .flatMap((turn) => {
-      const asked = llm.get(turn.number);
-      const spoken = tts.get(turn.number);
-      const chunkAt = audioAt.get(`${turn.session} ${turn.turn}`);
-      if (!asked?.firstMs || !spoken?.firstMs || chunkAt === undefined) return [];
-      return [timesOf(turn, { asked, spoken, chunkMs: eventTimeMs(chunkAt, offsetMs), offsetMs })];
-    });
-}
-
-interface Stamps {
-  readonly asked: EngineTimes;
-  readonly spoken: EngineTimes;
-  readonly chunkMs: number;
-  readonly offsetMs: number;
-}
-
-function timesOf(turn: TurnSeen, { asked, spoken, chunkMs, offsetMs }: Stamps): TurnTimes {
-  const endedMs = eventTimeMs(turn.endedAt, offsetMs);
-  const startedMs = eventTimeMs(turn.startedAt, offsetMs);
-  const clauseMs = eventTimeMs(turn.clauseAt, offsetMs);
-  const firstTokenMs = asked.firstMs ?? 0;
-  const firstByteMs = spoken.firstMs ?? 0;
-  const llm = firstTokenMs - asked.requestedMs;
-  const tts = firstByteMs - spoken.requestedMs;
-  return {
-    overhead: turn.firstAudioMs - turn.askedMs - llm - tts,
-    quantisation: turn.quantisationMs,
-    hear: endedMs - turn.askedMs,
-    decide: startedMs - endedMs,
-    askLlm: asked.requestedMs - startedMs,
-    llm,
-    clause: clauseMs - firstTokenMs,
-    askTts: spoken.requestedMs - clauseMs,
-    tts,
-    chunk: chunkMs - firstByteMs,
-    send: turn.firstAudioMs - chunkMs,
-  };
-}
-
-const byNumber = (times: readonly EngineTimes[]) => new Map(times.map((one) => [one.number, one]));
-
-/** When the first audio of each turn came into the log; the talkers are not told of it. */
-async function firstAudioInLogs(lab: Lab, sessions: ReadonlySet<string>): Promise<Map<string, number>> {
-  const bus = await connectBus({
-    url: lab.redis.url,
-    process: { id: 'bench', host: 'localhost', pid: process.pid },
-    logger: createLogger({ name: 'bench', level: 'silent' }),
-    metrics: createMetrics({ processMetrics: false }),
-  });
-  const found = new Map<string, number>();
-  try {
-    for (const session of sessions) {
-      for (const event of await bus.log.read(session, '0-0', MAX_EVENTS)) {
-        if (event.type !== 'audio.chunk' || event.clause !== 0 || event.startSample !== 0) continue;
-        found.set(`${session} ${event.turn}`, event.at);
-      }
-    }
-  } finally {
-    await bus.close();
-  }
-  return found;
 }
 
 function missedTargets(sessions: number, { p50, p99, count }: Summary): string[] {
