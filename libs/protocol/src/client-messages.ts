@@ -53,7 +53,7 @@ export const ClientMessageSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('session.update'), settings: SettingsPatchSchema }),
   z.object({ type: z.literal('session.close') }),
-  z.object({ type: z.literal('input.text'), text: z.string().min(1).max(8_000) }),
+  z.object({ type: z.literal('input.text'), text: z.string().max(8_000).regex(/\S/, 'must not be blank') }),
   z.object({ type: z.literal('input.interrupt') }),
   z.object({ type: z.literal('input.commit') }),
   z.object({ type: z.literal('input.tool_result'), call: z.string().max(200), result: z.string().max(64_000) }),

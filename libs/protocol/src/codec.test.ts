@@ -134,7 +134,9 @@ describe('messages of the client', () => {
     ['a wrong field', '{"type":"playback","turn":0,"attempt":0,"samples":1}', 'bad_message', /^turn:/],
     ['a fraction of a sample', '{"type":"playback","turn":1,"attempt":0,"samples":1.5}', 'bad_message', /^samples:/],
     ['a broken event id', '{"type":"ack","event":"1-"}', 'bad_message', /^event:/],
-    ['no text', '{"type":"input.text","text":""}', 'bad_message', /^text:/],
+    ['no text', '{"type":"input.text","text":""}', 'bad_message', /^text: must not be blank$/],
+    ['a blank text', '{"type":"input.text","text":" \\n\\u00a0 "}', 'bad_message', /^text: must not be blank$/],
+    ['a text too long', JSON.stringify({ type: 'input.text', text: 'a'.repeat(8_001) }), 'bad_message', /^text:/],
     [
       'a setting out of range',
       '{"type":"session.start","v":1,"settings":{"speed":9}}',

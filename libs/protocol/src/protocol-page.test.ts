@@ -49,6 +49,14 @@ describe('PROTOCOL.md', () => {
     expect([...rows.keys()].filter((name) => !known.has(name))).toEqual([]);
   });
 
+  it('says how long a typed turn may be', () => {
+    const accepts = (text: string) => ClientMessageSchema.safeParse({ type: 'input.text', text }).success;
+    expect(rows.get('input.text')?.[0]).toBe('`text`, 1 to 8 000 characters and not blank');
+    expect(['', ' ', ' \n\t', 'a', ' a ', 'a'.repeat(8_000), 'a'.repeat(8_001)].map(accepts)).toEqual([
+      ...[false, false, false, true, true, true, false],
+    ]);
+  });
+
   it('names each setting', () => {
     for (const setting of Object.keys(SettingsSchema.shape)) expect(page).toContain(`\`${setting}\``);
   });
