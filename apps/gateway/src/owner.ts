@@ -284,7 +284,7 @@ export class SessionOwner {
       this.#uplink.reportOverflow(this.#watch.audioCursor);
       this.#enforceLimits(nowMs);
     }
-    if (this.#live) this.#fireTimer();
+    if (this.#live && bus.connected) this.#fireTimer();
     if (this.#outbox.hasDone && nowMs - this.#lastCommitMs >= OUTBOX_DONE_AFTER_MS) this.#pump();
   }
 
@@ -597,7 +597,10 @@ export class SessionOwner {
     const timer = runningTimer(this.#state);
     if (!timer || timer.since === this.#firedSince || this.#deps.bus.redisNowMs() < timer.atMs) return;
     this.#firedSince = timer.since;
-    void this.#report({ type: 'timer.fired', name: timer.name, since: timer.since });
+    this.#append([{ type: 'timer.fired', name: timer.name, since: timer.since }]).catch((err: unknown) => {
+      this.#logger.debug({ err }, 'a timer could not be written; it fires again');
+      this.#firedSince = undefined;
+    });
   }
 
   /** Writes events under our epoch; without any it only asks whether the session is still ours. */

@@ -34,11 +34,12 @@ const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
 /** What a person says over a reply without wanting to stop it is shorter than this. */
 const MAX_BACKCHANNEL_MS = 1_200;
 
-/** A text as words alone: lower case, without punctuation. */
+/** A text as words alone: lower case, without punctuation. Signs that are read aloud, such as + and €, are kept. */
 export const plainWords = (text: string): string =>
   text
-    .toLocaleLowerCase()
-    .replace(/[\p{P}\p{S}]+/gu, ' ')
+    .normalize('NFC')
+    .toLowerCase()
+    .replace(/[\p{P}\p{Sk}\p{So}]+/gu, ' ')
     .replace(/\s+/g, ' ')
     .trim();
 

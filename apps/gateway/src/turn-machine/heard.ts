@@ -69,6 +69,10 @@ export function unheardClauses(reply: ReplyState, rateHz: number, language: stri
   });
 }
 
+/** Whether this attempt goes on with what an earlier one began, of which something was heard. */
+export const isContinued = ({ clauses }: ReplyState): boolean =>
+  clauses.some(({ status, from }) => status === 'passed' || from > 0);
+
 /** Characters of `text` up to the end of `heard`, which was cut from its beginning. */
 const cutLength = (text: string, heard: string): number => text.length - text.trimStart().length + heard.length;
 

@@ -48,14 +48,16 @@ export { type Command, type Decisions, type Effect, noDecisions } from './step.t
  * | phase     | holds                                  | leaves by                                                       |
  * | --------- | -------------------------------------- | --------------------------------------------------------------- |
  * | idle      | no utterance, no reply                 | speech.started → hearing; input.text → thinking                 |
- * | hearing   | an utterance, no reply                 | turn.ended with words → thinking; without → idle, or thinking   |
- * |           |                                        | where it had interrupted a reply nobody heard any of            |
+ * | hearing   | an utterance, no reply on stage; maybe | turn.ended with words → thinking (the reply prepared for them   |
+ * |           | one prepared behind it                 | is released); without, or an aside → idle, or thinking where    |
+ * |           |                                        | it had interrupted a reply, which goes on as the next attempt   |
  * | thinking  | a reply, nothing of it played          | playback → speaking; interruption → idle/hearing (cancelled,    |
- * |           |                                        | the turn re-opened); given up → idle                            |
+ * |           |                                        | the turn re-opened); given up → thinking (of an apology)        |
  * | speaking  | a reply, some of it played             | all played → idle; interruption → idle/hearing (truncated)      |
  * | closed    | nothing                                | nothing                                                         |
  *
- * An interruption is `speech.confirmed`, `turn.ended` with words, `input.text` or `input.interrupt` while a reply exists.
+ * An interruption is `speech.confirmed` (a word in `transcript.partial` where the session asks for one), `turn.ended` with
+ * words, `input.text` or `input.interrupt` while a reply exists.
  */
 export type Phase = 'idle' | 'hearing' | 'thinking' | 'speaking' | 'closed';
 
@@ -93,7 +95,7 @@ function withQuiet(state: TurnState, { id, at }: SessionEvent): TurnState {
 /** The timer that runs in this state: the owner writes `timer.fired` when Redis TIME has come to `atMs`. */
 export function runningTimer(state: TurnState): { name: string; since: EventId; atMs: number } | undefined {
   const { quietSince, prompted, settings } = state;
-  if (!quietSince || prompted || settings.idlePrompt === '') return undefined;
+  if (!quietSince || prompted || settings.idlePrompt.trim() === '') return undefined;
   return { name: 'idle', since: quietSince.id, atMs: quietSince.at + settings.idlePromptMs };
 }
 

@@ -47,7 +47,7 @@ describe('an interruption while the reply is being thought of', () => {
     expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 1, text: 'what is the weather please' });
   });
 
-  it('by speech without words is taken back: the same text is answered anew', () => {
+  it('by speech without words is taken back: the reply goes on as the next attempt', () => {
     const machine = PHASES.thinking();
     machine.startSpeech(2);
     machine.confirmSpeech(2);
@@ -82,6 +82,17 @@ describe('an interruption while the reply is being thought of', () => {
     machine.fold({ type: 'input.interrupt' });
     expect(machine.state.reopened).toBeNull();
     machine.say(2, 'hello');
+    expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0, text: 'hello' });
+  });
+
+  it('by the client after speech had stopped it does not let it go on, nor the words be added to it', () => {
+    const machine = PHASES.thinking();
+    machine.startSpeech(2);
+    machine.confirmSpeech(2);
+    machine.fold({ type: 'input.interrupt' });
+    expect(machine.endTurn(2, '')).toMatchObject({ ...NOTHING_STOPPED, work: { create: [] } });
+    expect(machine.phase).toBe('idle');
+    machine.say(3, 'hello');
     expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0, text: 'hello' });
   });
 
@@ -142,12 +153,19 @@ describe('an interruption while the reply is being heard', () => {
     expect(machine.state.historyLength).toBe(2);
   });
 
-  it('without words does not bring back what was cut', () => {
+  it('without words lets it go on where it was cut', () => {
     const machine = PHASES.speaking();
     machine.startSpeech(2);
     machine.confirmSpeech(2);
-    expect(machine.endTurn(2, '')).toMatchObject({ events: [], commands: [] });
-    expect(machine.phase).toBe('idle');
+    const heard = { role: 'assistant', turn: 1, attempt: 0, text: 'The weather' };
+    const decided = machine.endTurn(2, '');
+    expect(decided.events).toMatchObject([{ type: 'reply.started', turn: 1, attempt: 1 }]);
+    expect(decided.history).toEqual([{ set: 1, message: heard }]);
+    expect(machine.phase).toBe('thinking');
+    expect(machine.state.reply?.clauses).toMatchObject([
+      { text: 'The weather is fine today.', from: heard.text.length, status: 'offered' },
+      { text: 'It will rain tomorrow.', from: 0, status: 'offered' },
+    ]);
   });
 
   it('by text cuts it and begins the next turn', () => {

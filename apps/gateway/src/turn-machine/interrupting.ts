@@ -1,7 +1,8 @@
 import type { EventId, SessionEvent } from '@parley/protocol';
-import { heardText } from './heard.ts';
+import { heardText, isContinued } from './heard.ts';
 import { workOf } from './outstanding.ts';
-import { REMEMBERED_STOPS, type ResumableReply, type TurnState } from './state.ts';
+import { discard } from './replying.ts';
+import { REMEMBERED_STOPS, type ReplyState, type ResumableReply, type TurnState } from './state.ts';
 import type { Decisions, Transition } from './step.ts';
 
 /** Why a reply was stopped before its end. */
@@ -30,16 +31,22 @@ export function interrupt(state: TurnState, reason: InterruptReason, by: EventId
     decide.events.push({ type: 'reply.cancelled', turn, attempt, reason, trace: reply.trace });
     if (reason !== 'speech') return stopped;
     const reopened = { turn, attempt, text: reply.text, historyIndex: state.userIndex };
-    // A reply that answers nobody, such as a greeting, has no turn to re-open.
-    return { ...stopped, resumable: resumable(), reopened: reply.text === '' ? null : reopened };
+    return { ...stopped, resumable: resumable(), reopened: reopensTurn(reply) ? reopened : null };
   }
   decide.events.push({ type: 'reply.truncated', turn, attempt, heard, samples: reply.played, trace: reply.trace });
   decide.history.push({ push: { role: 'assistant', turn, attempt, text: heard, truncated: true } });
   return { ...stopped, resumable: resumable(state.historyLength), historyLength: state.historyLength + 1 };
 }
 
+/**
+ * Whether the user's turn is open again where a reply is stopped of which nothing was heard: not if an earlier attempt
+ * was. A reply that answers nobody, such as a greeting, has no such turn.
+ */
+export const reopensTurn = (reply: ReplyState): boolean => reply.text !== '' && !isContinued(reply);
+
 export const onInterrupt: Transition<SessionEvent<'input.interrupt'>> = (state, event, decide) => ({
-  ...interrupt(state, 'client', event.id, decide),
-  // Explicitly stopped, it is not to go on by itself.
+  ...interrupt(discard(state, decide), 'client', event.id, decide),
+  // Explicitly stopped, it is not to go on by itself, and what is said next begins anew.
   resumable: null,
+  reopened: null,
 });

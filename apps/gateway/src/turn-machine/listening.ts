@@ -1,6 +1,6 @@
 import { INITIAL_HEARING, INPUT_RATE_HZ, type SessionEvent } from '@parley/protocol';
 import { isBackchannel, plainWords } from './backchannels.ts';
-import { interrupt } from './interrupting.ts';
+import { interrupt, reopensTurn } from './interrupting.ts';
 import { discard, startReply } from './replying.ts';
 import { resume } from './resuming.ts';
 import { answers, discardIfOutdated, release, turnText } from './speculating.ts';
@@ -25,7 +25,7 @@ export const onLeaseOffered: Transition<SessionEvent<'lease.offered'>> = (state,
 /** The turn an utterance belongs to: the open one if nothing of its reply was heard yet, else the next. */
 function turnOfNewUtterance(state: TurnState): number {
   if (state.reopened) return state.reopened.turn;
-  if (state.reply && state.reply.played === 0) return state.reply.turn;
+  if (state.reply && state.reply.played === 0 && reopensTurn(state.reply)) return state.reply.turn;
   return state.turn + 1;
 }
 
@@ -41,6 +41,7 @@ const hear = (state: TurnState, utterance: UtteranceState): TurnState =>
   remember({ ...state, utterance }, utterance.number, utterance.turn);
 
 export const onSpeechStarted: Transition<SessionEvent<'speech.started'>> = (state, event, decide) => {
+  if (event.utterance <= state.endedUtterance) return state;
   const open = state.utterance?.number === event.utterance ? state.utterance : undefined;
   const turn = open?.turn ?? turnOfNewUtterance(state);
   if (state.reply) decide.effects.push({ kind: 'duck' });
@@ -96,7 +97,13 @@ export const onTranscriptFinal: Transition<SessionEvent<'transcript.final'>> = (
   state.listener.deaths === 0 ? state : { ...state, listener: { ...state.listener, deaths: 0 } };
 
 export const onTurnEnded: Transition<SessionEvent<'turn.ended'>> = (state, event, decide) => {
-  const closed: TurnState = { ...state, utterance: null, listener: { ...state.listener, deaths: 0 } };
+  if (event.utterance <= state.endedUtterance) return state;
+  const closed: TurnState = {
+    ...state,
+    utterance: null,
+    endedUtterance: event.utterance,
+    listener: { ...state.listener, deaths: 0 },
+  };
   const text = event.text.trim();
   if (plainWords(text) === '' || isAside(state, event)) return asideEnded(closed, event, decide);
   const said = { text, at: event.at, trace: event.trace, utterance: event.utterance };

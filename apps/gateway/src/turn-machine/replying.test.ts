@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { apologyIn } from './apologies.ts';
 import { noDecisions } from './index.ts';
 import { Machine, PHASES, RATE_HZ } from './machine-fixture.ts';
 
@@ -11,6 +12,14 @@ function thinking(): Machine {
 }
 
 const REPLY = { stage: 'reply', turn: 1, attempt: 0 } as const;
+/** What is told of an apology, the given attempt at the first turn. */
+const apology = (attempt: number) => [
+  { type: 'reply.started', turn: 1, attempt },
+  { type: 'reply.delta', turn: 1, attempt, text: apologyIn('en') },
+  { type: 'reply.clause', turn: 1, attempt, clause: 0 },
+  { type: 'reply.clause', turn: 1, attempt, clause: 1 },
+  { type: 'reply.done', turn: 1, attempt, text: apologyIn('en'), clauses: 2, finish: 'verbatim' },
+];
 const clauseRef = (clause: number) => ({ stage: 'speak', turn: 1, attempt: 0, clause }) as const;
 
 describe('a reply', () => {
@@ -203,9 +212,20 @@ describe('a lost holder of a reply', () => {
     expect(decided.events).toMatchObject([
       { type: 'stage.failed', stage: 'reply', turn: 1, attempt: 0, code: 'poisoned_input', retryable: false },
       { type: 'reply.cancelled', turn: 1, attempt: 0, reason: 'failed' },
+      ...apology(1),
     ]);
     expect(decided.work.cancel).toEqual([{ turn: 1, attempt: 0 }]);
+    expect(decided.work.create.map(({ ref }) => ref)).toEqual(
+      [0, 1].map((clause) => ({ ...clauseRef(clause), attempt: 1 })),
+    );
+    expect(decided.commands.map(({ queue }) => queue)).toEqual(['speak', 'speak']);
     expect(decided.history).toEqual([{ set: 0, message: { role: 'user', turn: 1, text: '' } }]);
+    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 1, done: true });
+    machine.speak(0, 500);
+    machine.speak(1, 500);
+    expect(machine.play(1_000).history).toEqual([
+      { push: { role: 'assistant', turn: 1, attempt: 1, text: apologyIn('en') } },
+    ]);
     expect(machine.phase).toBe('idle');
     machine.say(2, 'hello');
     expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0 });
@@ -241,8 +261,11 @@ describe('a lost holder of a reply', () => {
     const failed = { type: 'work.failed', ...REPLY, code: 'engine_rejected', retryable: false, try: 1 } as const;
     expect(machine.fold(failed).events).toMatchObject([
       { type: 'stage.failed', code: 'engine_rejected', retryable: false },
-      { type: 'reply.cancelled' },
+      { type: 'reply.cancelled', turn: 1, attempt: 0, reason: 'failed' },
+      ...apology(1),
     ]);
+    expect(machine.state).toMatchObject({ userIndex: 0, historyLength: 1 });
+    expect(machine.steps.at(-1)?.history).toEqual([]);
   });
 
   it('after the end of the text is of no interest', () => {
@@ -256,7 +279,8 @@ describe('a lost holder of a reply', () => {
     const machine = thinking();
     expect(machine.lose(undefined, 'no_worker').events).toMatchObject([
       { type: 'stage.failed', code: 'no_worker', message: 'No worker is free for this stage.', retryable: true },
-      { type: 'reply.cancelled', reason: 'failed' },
+      { type: 'reply.cancelled', turn: 1, attempt: 0, reason: 'failed' },
+      ...apology(1),
     ]);
   });
 });

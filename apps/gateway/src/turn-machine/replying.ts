@@ -82,14 +82,20 @@ export function newReply(state: TurnState, start: ReplyStart): ReplyState {
 }
 
 const nextAttempt = ({ attempted }: TurnState, turn: number): number =>
-  attempted.turn === turn ? attempted.attempt + 1 : 0;
+  (attempted.findLast((reply) => reply.turn === turn)?.attempt ?? -1) + 1;
+
+/** Remembers the attempt. Only the current turn can be attempted again, and the next one while it is prepared. */
+const withAttempt = ({ attempted }: TurnState, { turn, attempt }: Reply): readonly Reply[] => [
+  ...attempted.filter((reply) => reply.turn !== turn).slice(-1),
+  { turn, attempt },
+];
 
 /** Puts a new reply on stage, under a generation of its own; whatever it might have gone on from is over. */
 export const onStage = (state: TurnState, reply: ReplyState): TurnState => ({
   ...state,
   reply,
   generation: reply.generation,
-  attempted: { turn: reply.turn, attempt: reply.attempt },
+  attempted: withAttempt(state, reply),
   reopened: null,
   resumable: null,
 });
@@ -101,11 +107,12 @@ export const onStage = (state: TurnState, reply: ReplyState): TurnState => ({
 export function startReply(state: TurnState, start: ReplyStart, decide: Decisions): TurnState {
   const reply = newReply(state, start);
   const { turn, attempt, trace } = reply;
-  decide.work.dropTurnsBefore = turn;
   askModel(state, reply, 0, decide);
   decide.events.push({ type: 'reply.started', turn, attempt, trace, ...(reply.held ? { held: true } : {}) });
-  if (!reply.held) return onStage(state, reply);
-  return { ...state, speculative: reply, attempted: { turn, attempt } };
+  // The turn before is not over while it may still go on instead.
+  if (reply.held) return { ...state, speculative: reply, attempted: withAttempt(state, reply) };
+  decide.work.dropTurnsBefore = turn;
+  return onStage(state, reply);
 }
 
 /** Offers a reply to the language models; `published` characters of it have been said already. */
@@ -219,7 +226,7 @@ export const onAudioDone: Transition<SessionEvent<'audio.done'>> = (state, event
 
 export const onPlayback: Transition<SessionEvent<'playback'>> = (state, event, decide) => {
   const reply = current(state, event);
-  if (!reply || event.samples <= reply.played) return state;
+  if (!reply || reply.held || event.samples <= reply.played) return state;
   const played = { ...reply, played: Math.min(event.samples, playableSamples(reply.clauses)) };
   return finishIfPlayed(withReply(state, offerClauses(state, played, event.at, decide)), decide);
 };
@@ -253,7 +260,8 @@ function replyLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Deci
   if (loss.retryable && deaths < MAX_DEATHS) {
     const retry = { ...reply, deaths, try: reply.try + 1 };
     decide.work.raiseTry.push({ ref, try: retry.try, input: replyInput(state, reply) });
-    decide.commands.push({ queue: 'reply', ref, try: retry.try, deadlineMs: loss.at, trace: reply.trace });
+    const command = { queue: 'reply', ref, try: retry.try, deadlineMs: loss.at, trace: reply.trace } as const;
+    decide.commands.push({ ...command, ...(reply.held ? { held: true } : {}) });
     return withReply(state, retry);
   }
   if (reply.held) return discard(state, decide);
@@ -279,9 +287,12 @@ function clauseLost(state: TurnState, reply: ReplyState, loss: Loss, decide: Dec
   if (clause?.status !== 'offered' || clause.try !== loss.try) return state;
   const deaths = clause.deaths + (loss.death ? 1 : 0);
   const ref = { stage: 'speak', turn: reply.turn, attempt: reply.attempt, clause: loss.clause } as const;
+  const isGivenUp = !loss.retryable || deaths >= MAX_DEATHS;
+  // Nobody waits for it yet, and nobody is to hear of it.
+  if (isGivenUp && reply.held) return discard(state, decide);
   // Also where it is given up: the holder may only have been frozen, and must not go on.
   decide.work.raiseTry.push({ ref, try: clause.try + 1 });
-  if (loss.retryable && deaths < MAX_DEATHS) {
+  if (!isGivenUp) {
     decide.commands.push({ queue: 'speak', ref, try: clause.try + 1, deadlineMs: loss.at, trace: reply.trace });
     return withReply(state, withClause(reply, loss.clause, { try: clause.try + 1, deaths }));
   }

@@ -45,6 +45,7 @@ export function release(state: TurnState, event: SessionEvent<'turn.ended'>, dec
   const reply = { ...speculative, held: false, heldText: '', generation, decidedAt: event.at };
   decide.events.push({ type: 'reply.released', turn, attempt, text: heldText, trace }, ...publishedSoFar(state));
   decide.effects.push({ kind: 'release', reply: { turn, attempt } });
+  decide.work.dropTurnsBefore = turn;
   const released = [...state.released, { turn, attempt, by: event.id }].slice(-REMEMBERED_STOPS);
   const staged = onStage({ ...state, speculative: null, released }, reply);
   return finishIfPlayed({ ...staged, reply: offerClauses(staged, reply, event.at, decide) }, decide);

@@ -86,14 +86,16 @@ export interface TurnState {
     readonly missing: boolean;
   };
   readonly utterance: UtteranceState | null;
+  /** The newest utterance that is over: an utterance ends once, whatever is written of it again. */
+  readonly endedUtterance: number;
   /** Turns of the latest utterances, newest last. */
   readonly utteranceTurns: readonly (readonly [utterance: number, turn: number])[];
   readonly reply: ReplyState | null;
   readonly speculative: ReplyState | null;
   readonly reopened: ReopenedTurn | null;
   readonly resumable: ResumableReply | null;
-  /** The newest reply begun; numbers the next attempt. */
-  readonly attempted: Reply;
+  /** The newest attempt at this turn and at the one being prepared behind it, newest last; numbers the next attempt. */
+  readonly attempted: readonly Reply[];
   /** The latest replies that were released, and the event that released each. */
   readonly released: readonly (Reply & { readonly by: EventId })[];
   /** Nobody has spoken and nothing was said since this event. */
@@ -134,12 +136,13 @@ export const initialState = (settings: Settings): TurnState => ({
   generation: 0,
   listener: { fence: '', offers: 0, deaths: 0, lostAtCursor: 0, missing: false },
   utterance: null,
+  endedUtterance: 0,
   utteranceTurns: [],
   reply: null,
   speculative: null,
   reopened: null,
   resumable: null,
-  attempted: { turn: 0, attempt: 0 },
+  attempted: [],
   released: [],
   quietSince: null,
   prompted: false,
