@@ -1,22 +1,120 @@
-import { msToSamples, SPEECH_SAMPLE_RATE_HZ } from '@parley/audio';
-
-/** What is known of an open utterance after the sample `position`. */
-interface UtteranceSoFar {
-  /** The sample after the last speech. */
-  readonly lastSpeechSample: number;
-  /** Everything before this sample has been heard. */
-  readonly position: number;
+/** How turns are ended: what a session asks for, and how much the worker's operator trusts each kind of evidence. */
+export interface EndpointingSettings {
+  readonly turnDetection: 'static' | 'dynamic' | 'manual';
+  /** Static: the silence that ends a turn. */
+  readonly silenceMs: number;
+  /** Dynamic: from 0 to 100; 50 leaves the wait as it is, 0 halves it, 100 doubles it. */
+  readonly patience: number;
+  readonly minWaitMs: number;
+  readonly maxWaitMs: number;
+  readonly weights: EvidenceWeights;
 }
+
+/** How much each kind of evidence counts, 0 for not at all. */
+export interface EvidenceWeights {
+  /** The words: at 1 their probability is taken as it is. */
+  readonly text: number;
+  /** The end-of-turn model. */
+  readonly sound: number;
+  /** The speaker's own pauses in place of those of people in general. */
+  readonly habit: number;
+}
+
+/** What is known of a pause, after the speech in front of it has been understood. */
+export interface PauseEvidence {
+  /** There is a word in the turn. */
+  readonly hasWords: boolean;
+  /** Probability by its words that the turn is whole. */
+  readonly completeness: number;
+  /** The same by its sound, where that could be told in time. */
+  readonly soundProbability: number | undefined;
+}
+
+export interface EndJudgement {
+  /** Silence after which the turn is ended; infinite where no silence ends it. */
+  readonly waitMs: number;
+  /** Probability that the turn is over, with as much silence as there has been. It rises while the silence lasts. */
+  readonly probability: number;
+}
+
+/** Pauses within a turn, on average, of people in general. */
+export const USUAL_PAUSE_MS = 550;
+/** A speaker's own average is taken as lying between these: short pauses are easier to come by than long ones. */
+const OWN_PAUSE_RANGE_MS = [300, 1_500] as const;
+/** How much of each pause goes into the speaker's average. */
+const HABIT_RATE = 0.2;
+/** The risk of cutting in that is taken at the end of the wait. */
+const RISK = 0.05;
+/** Speech without a word was none: nobody is to wait for what it interrupted. */
+const PHANTOM_WAIT_MS = 320;
+/** No evidence is certain. */
+const LEAST_PROBABILITY = 0.02;
 
 /**
- * Says when an utterance is a turn. Time is counted in samples of audio, never by a clock, so that a listener that hears
- * a backlog decides as one that heard it live. The modes that weigh text and sound will be further functions of this
- * type, chosen where `staticSilence` is.
+ * What to make of a silence in a turn. Pure; time is counted in audio, so that a listener that hears a backlog decides
+ * as one that heard it live. Without evidence yet, a dynamic turn gets the longest wait.
+ *
+ * In `dynamic` a pause is either the end, with the probability c that text and sound give together, or one inside the turn,
+ * and those are distributed exponentially with the mean h of the speaker's pauses. After a silence s it is the end with the
+ * probability c / (c + (1 - c)·e^(-s/h)); the wait is over when cutting in would be wrong in no more than one case of twenty:
+ * (1 - c)·e^(-s/h) = 0.05, so s = h·ln((1 - c) / 0.05), times patience, between the shortest wait and the longest.
  */
-export type Endpointing = (utterance: UtteranceSoFar) => boolean;
-
-/** A turn ends when silence has lasted this long. */
-export function staticSilence(silenceMs: number): Endpointing {
-  const silenceSamples = msToSamples(silenceMs, SPEECH_SAMPLE_RATE_HZ);
-  return ({ lastSpeechSample, position }) => position - lastSpeechSample >= silenceSamples;
+export function judgeEnd(
+  silenceMs: number,
+  evidence: PauseEvidence | undefined,
+  ownPauseMs: number | undefined,
+  settings: EndpointingSettings,
+): EndJudgement {
+  const judgement = judgeByMode(silenceMs, evidence, ownPauseMs, settings);
+  if (evidence === undefined || evidence.hasWords) return judgement;
+  return { waitMs: Math.min(PHANTOM_WAIT_MS, judgement.waitMs), probability: 0 };
 }
+
+/** The speaker's average pause within a turn after one more. */
+export const learnPause = (ownPauseMs: number | undefined, pauseMs: number): number =>
+  Math.round((1 - HABIT_RATE) * (ownPauseMs ?? USUAL_PAUSE_MS) + HABIT_RATE * pauseMs);
+
+function judgeByMode(
+  silenceMs: number,
+  evidence: PauseEvidence | undefined,
+  ownPauseMs: number | undefined,
+  settings: EndpointingSettings,
+): EndJudgement {
+  switch (settings.turnDetection) {
+    case 'manual':
+      return { waitMs: Number.POSITIVE_INFINITY, probability: 0 };
+    case 'static':
+      return { waitMs: settings.silenceMs, probability: clamp(silenceMs / settings.silenceMs, 0, 1) };
+    case 'dynamic': {
+      const { minWaitMs, patience, weights } = settings;
+      const maxWaitMs = Math.max(minWaitMs, settings.maxWaitMs);
+      if (evidence === undefined) return { waitMs: maxWaitMs, probability: 0 };
+      const pauseMs = pauseScaleMs(ownPauseMs, weights.habit) * 2 ** ((patience - 50) / 50);
+      const complete = weigh(evidence, weights);
+      const waitMs = clamp(pauseMs * Math.log((1 - complete) / RISK), minWaitMs, maxWaitMs);
+      const goesOn = (1 - complete) * Math.exp(-Math.max(0, silenceMs) / pauseMs);
+      return { waitMs, probability: complete / (complete + goesOn) };
+    }
+    default:
+      return settings.turnDetection satisfies never;
+  }
+}
+
+function pauseScaleMs(ownPauseMs: number | undefined, habitWeight: number): number {
+  if (ownPauseMs === undefined) return USUAL_PAUSE_MS;
+  const own = clamp(ownPauseMs, ...OWN_PAUSE_RANGE_MS);
+  return Math.max(1, USUAL_PAUSE_MS + habitWeight * (own - USUAL_PAUSE_MS));
+}
+
+/** Independent evidence adds up in log-odds; 0.5 says nothing. */
+function weigh({ completeness, soundProbability }: PauseEvidence, { text, sound }: EvidenceWeights): number {
+  const odds = text * logOdds(completeness) + (soundProbability === undefined ? 0 : sound * logOdds(soundProbability));
+  return clamp(1 / (1 + Math.exp(-odds)), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY);
+}
+
+function logOdds(probability: number): number {
+  const known = clamp(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY);
+  return Math.log(known / (1 - known));
+}
+
+const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max);

@@ -12,10 +12,23 @@ export interface Recognizer {
   close(): Promise<void>;
 }
 
+/** When a word was said, in samples from the first of its segment. */
+export interface SpokenWord {
+  readonly word: string;
+  readonly startSample: number;
+  /** The sample after its last. */
+  readonly endSample: number;
+  /** From 0 to 1. */
+  readonly confidence?: number | undefined;
+}
+
+/** Told the words of a segment. */
+export type OnWords = (words: readonly SpokenWord[]) => void;
+
 /**
  * One session's way through the engine: segments of speech, one after the other. What a segment is recognised as depends
  * on its samples alone, not on how they were cut into chunks, nor on what was heard before: whoever takes a session over
- * and hears a segment again must understand the same.
+ * and hears a segment again must understand the same. (Of a server elsewhere that can only be hoped.)
  */
 export interface RecognitionStream {
   /** Adds 16 kHz mono PCM16 to the open segment. Never blocks; the samples are the stream's from now on. */
@@ -27,27 +40,48 @@ export interface RecognitionStream {
   /**
    * Ends the segment. What is accepted from now on, also before the text is there, belongs to the next one. Resolves with
    * everything that was understood, empty when that is nothing; rejects with a `VoiceError` when the engine failed.
+   * `onWords` is called before that with the segment's words, by engines that know when each was said.
    */
-  settle(): Promise<string>;
+  settle(onWords?: OnWords): Promise<string>;
   /** Drops the open segment. */
   abandon(): void;
   /** Drops the stream; a settle under way may be left undone. Idempotent. */
   close(): void;
-  /** Audio accepted and not yet decoded. */
+  /** Audio accepted that the engine has fallen behind with. */
   readonly backlogMs: number;
 }
 
 /** Makes a recogniser; what an engine module given as `module:<path>` exports under the name `createRecognizer`. */
 export type CreateRecognizer = (options: RecognizerOptions) => Promise<Recognizer>;
 
-/** What every engine is told. */
+/** What every engine is told; each takes what concerns it. */
 export interface RecognizerOptions {
-  /** Folder of the model, for engines that need one. */
-  readonly modelDir: string | undefined;
   /** Sessions at once, 0 for the engine's own choice. */
   readonly slots: number;
   /** After so long without a sign of life the engine counts as hung. */
   readonly stallTimeoutMs: number;
+  /** Folder of the model, for engines that need one. */
+  readonly modelDir?: string | undefined;
+  /** What that folder holds, where its files do not tell. */
+  readonly modelKind?: string | undefined;
+  /** Where a model is computed. */
+  readonly provider?: 'cpu' | 'cuda' | undefined;
+  /** Threads with which a model is computed. */
+  readonly threads?: number | undefined;
+  /** BCP 47 tag of the language that is spoken; without it the engine finds out, if it can. */
+  readonly language?: string | undefined;
+  /** Words and names to be listened for, with commas between. */
+  readonly hotwords?: string | undefined;
+  /** Time between two looks at an open segment, for engines that hear it as a whole; 0 for the engine's own choice. */
+  readonly partialMs?: number | undefined;
+  /** An OpenAI-compatible server. */
+  readonly baseUrl?: string | undefined;
+  readonly model?: string | undefined;
+  readonly apiKey?: string | undefined;
+  /** A server with Deepgram's protocol. */
+  readonly deepgramUrl?: string | undefined;
+  readonly deepgramModel?: string | undefined;
+  readonly deepgramApiKey?: string | undefined;
   /** Told of trouble that is no session's own. */
   onTrouble(error: Error): void;
 }

@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads';
 import { SPEECH_SAMPLE_RATE_HZ, samplesToMs } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
 import { backoff } from '@parley/runtime';
-import type { RecognitionStream, Recognizer } from '../recognizer.ts';
+import type { OnWords, RecognitionStream, Recognizer } from '../recognizer.ts';
+import { type EngineHost, startProcess, startThread } from './engine-host.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 
 export interface EngineThreadsOptions {
@@ -10,6 +10,8 @@ export interface EngineThreadsOptions {
   readonly languages: readonly string[];
   readonly slots: number;
   readonly threads: number;
+  /** Processes instead of threads, for engines whose native code may end its process. */
+  readonly isolated?: boolean;
   /** The thread's module, and what it is told. */
   readonly entry: URL;
   readonly workerData: unknown;
@@ -22,8 +24,8 @@ const START_LIMIT_MS = 30_000;
 const WATCH_INTERVAL_MS = 500;
 
 /**
- * A recogniser whose engine runs in worker threads, so that the event loop never waits for a decode. A thread that fails
- * or hangs takes its own streams with it, with a coded error for each, and is replaced.
+ * A recogniser whose engine runs in worker threads, or in processes of its own, so that the event loop never waits for a
+ * decode. A thread that fails or hangs takes its own streams with it, with a coded error for each, and is replaced.
  */
 export class EngineThreads implements Recognizer {
   readonly name: string;
@@ -70,8 +72,9 @@ export class EngineThreads implements Recognizer {
   }
 
   async #spawn(): Promise<void> {
-    const { entry, workerData, name } = this.#options;
-    const thread = new EngineThread(new Worker(entry, { workerData, name, stdin: true }), name);
+    const { name, isolated = false } = this.#options;
+    const host = isolated ? startProcess(this.#options) : startThread(this.#options);
+    const thread = new EngineThread(host, name);
     thread.onEnd((error) => {
       const index = this.#threads.indexOf(thread);
       if (index >= 0) this.#threads.splice(index, 1);
@@ -113,7 +116,7 @@ export class EngineThreads implements Recognizer {
  * exit, a stall or `stop`.
  */
 class EngineThread {
-  readonly #worker: Worker;
+  readonly #host: EngineHost;
   readonly #name: string;
   readonly #streams = new Map<number, ThreadStream>();
   readonly #loaded = Promise.withResolvers<void>();
@@ -124,16 +127,12 @@ class EngineThread {
   /** When the thread was last heard of, or was given work while it had none. */
   lastSignMs = performance.now();
 
-  constructor(worker: Worker, name: string) {
-    this.#worker = worker;
+  constructor(host: EngineHost, name: string) {
+    this.#host = host;
     this.#name = name;
     this.#loaded.promise.catch(() => undefined);
-    worker.on('message', (message: FromThread) => this.#receive(message));
-    worker.on('error', (cause) => this.fail(new VoiceError('engine_failed', `${name} crashed`, { cause })));
-    worker.on('messageerror', (cause) =>
-      this.fail(new VoiceError('engine_failed', `${name} sent nonsense`, { cause })),
-    );
-    worker.on('exit', (code) => this.fail(new VoiceError('engine_failed', `${name} ended with code ${code}`)));
+    host.onMessage((message) => this.#receive(message));
+    host.onEnd((error) => this.fail(error));
   }
 
   get streamCount(): number {
@@ -172,7 +171,7 @@ class EngineThread {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
     // A thread inside a native call ends only when that returns; nobody waits for it.
-    void this.#worker.terminate();
+    void this.#host.terminate();
     this.#loaded.reject(error);
     const streams = [...this.#streams.values()];
     this.#streams.clear();
@@ -183,14 +182,13 @@ class EngineThread {
   async stop(): Promise<void> {
     this.#onEnd = () => undefined;
     this.fail(new VoiceError('engine_failed', `${this.#name} was stopped`));
-    await this.#worker.terminate();
+    await this.#host.terminate();
   }
 
   #send(message: ToThread): void {
     if (this.#phase === 'ended') return;
     if (!this.isBusy) this.lastSignMs = performance.now();
-    const transfer = message.type === 'accept' ? [message.samples.buffer as ArrayBuffer] : [];
-    this.#worker.postMessage(message, transfer);
+    this.#host.post(message);
   }
 
   #receive(message: FromThread): void {
@@ -207,7 +205,7 @@ class EngineThread {
       case 'partial':
         return this.#streams.get(message.stream)?.partial(message.segment, message.text);
       case 'settled':
-        return this.#streams.get(message.stream)?.settled(message.segment, message.text);
+        return this.#streams.get(message.stream)?.settled(message);
       case 'failed': {
         const stream = this.#streams.get(message.stream);
         this.#streams.delete(message.stream);
@@ -224,7 +222,7 @@ type WithoutStream<T> = T extends unknown ? Omit<T, 'stream'> : never;
 class ThreadStream implements RecognitionStream {
   readonly #send: (message: WithoutStream<ToThread>) => void;
   readonly #release: () => void;
-  readonly #settles = new Map<number, PromiseWithResolvers<string>>();
+  readonly #settles = new Map<number, PromiseWithResolvers<string> & { readonly onWords: OnWords | undefined }>();
   #onPartial: (text: string) => void = () => undefined;
   #onFailure: (error: Error) => void = () => undefined;
   #segment = 0;
@@ -262,11 +260,11 @@ class ThreadStream implements RecognitionStream {
     this.#onFailure = handler;
   }
 
-  settle(): Promise<string> {
+  settle(onWords?: OnWords): Promise<string> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const settle = Promise.withResolvers<string>();
     this.#send({ type: 'settle' });
-    this.#settles.set(this.#segment++, settle);
+    this.#settles.set(this.#segment++, { ...settle, onWords });
     return settle.promise;
   }
 
@@ -292,9 +290,11 @@ class ThreadStream implements RecognitionStream {
     if (segment === this.#segment) this.#onPartial(text);
   }
 
-  settled(segment: number, text: string): void {
-    this.#settles.get(segment)?.resolve(text);
+  settled({ segment, text, words }: Extract<FromThread, { type: 'settled' }>): void {
+    const settle = this.#settles.get(segment);
     this.#settles.delete(segment);
+    if (words !== undefined) settle?.onWords?.(words);
+    settle?.resolve(text);
   }
 
   fail(error: VoiceError): void {

@@ -1,9 +1,8 @@
-import { parentPort, workerData } from 'node:worker_threads';
 import { concatInt16 } from '@parley/audio';
-import { VoiceError } from '@parley/protocol';
 import { plainText } from '../plain-text.ts';
+import { connectToWorker, tellUnusable } from './engine-side.ts';
 import { type Decoder, PocketSphinx } from './pocketsphinx-native.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { ToThread } from './thread-messages.ts';
 
 /** What the thread is told at its start. */
 export interface PocketSphinxThreadData {
@@ -15,9 +14,8 @@ const FIRST_LOOK_SAMPLES = 12_800;
 /** Audio is decoded in blocks of 100 ms, counted from the segment's start, so that results do not depend on messages. */
 const BLOCK_SAMPLES = 1_600;
 
-const port = parentPort;
-if (port === null) throw new Error('this module runs in a worker thread');
-const tell = (message: FromThread): void => port.postMessage(message);
+const side = connectToWorker();
+const { tell } = side;
 
 /** A segment: held back until the first look is possible, then decoded block by block. */
 class Segment {
@@ -75,7 +73,7 @@ interface Stream {
   partial: string;
 }
 
-const { modelDir } = workerData as PocketSphinxThreadData;
+const { modelDir } = side.data as PocketSphinxThreadData;
 const streams = new Map<number, Stream>();
 /** Decoders that are in no segment. There are never more than the sessions that spoke at the same time. */
 const idle: Decoder[] = [];
@@ -122,7 +120,7 @@ try {
   first.process(new Int16Array(FIRST_LOOK_SAMPLES));
   first.finish();
   idle.push(first);
-  port.on('message', (message: ToThread) => {
+  side.listen((message) => {
     try {
       handle(engine, message);
     } catch (error) {
@@ -133,6 +131,5 @@ try {
   });
   tell({ type: 'ready' });
 } catch (error) {
-  const { code, message } = VoiceError.from(error, 'engine_failed');
-  tell({ type: 'unusable', code: code === 'engine_missing' ? code : 'engine_failed', message });
+  tellUnusable(side, error);
 }

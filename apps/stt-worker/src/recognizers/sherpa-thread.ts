@@ -1,23 +1,16 @@
-import { createRequire } from 'node:module';
-import { parentPort, workerData } from 'node:worker_threads';
 import { int16ToFloat32, msToSamples, SPEECH_SAMPLE_RATE_HZ } from '@parley/audio';
-import { VoiceError } from '@parley/protocol';
 import type { OnlineRecognizer, OnlineStream } from 'sherpa-onnx-node';
 import { plainText } from '../plain-text.ts';
-import type { SherpaModel } from './sherpa-model.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
-
-/** What the thread is told at its start. */
-export interface SherpaThreadData {
-  readonly model: SherpaModel;
-}
+import { connectToWorker, tellUnusable } from './engine-side.ts';
+import { loadSherpa, type SherpaThreadData, sherpaConfig } from './sherpa-library.ts';
+import { spokenWords } from './spoken-words.ts';
+import type { ToThread } from './thread-messages.ts';
 
 /** Streaming models look ahead: silence after a segment brings out its last words. */
 const TAIL = new Float32Array(msToSamples(400, SPEECH_SAMPLE_RATE_HZ));
 
-const port = parentPort;
-if (port === null) throw new Error('this module runs in a worker thread');
-const tell = (message: FromThread): void => port.postMessage(message);
+const side = connectToWorker();
+const { tell } = side;
 
 /** A segment has an engine stream of its own: one that was reset keeps some memory of what it heard before. */
 interface Segment {
@@ -26,7 +19,10 @@ interface Segment {
   readonly online: OnlineStream;
   /** Nothing more comes: settled as soon as everything is decoded. */
   ended: boolean;
+  /** Not reported as decoded yet. */
   acceptedSamples: number;
+  /** In all. */
+  samples: number;
   partial: string;
 }
 
@@ -34,21 +30,6 @@ interface Stream {
   /** The open segment and those before it that are not settled yet, the oldest first. */
   segments: Segment[];
   next: number;
-}
-
-function load({ model }: SherpaThreadData): OnlineRecognizer {
-  let sherpa: typeof import('sherpa-onnx-node');
-  try {
-    sherpa = createRequire(import.meta.url)('sherpa-onnx-node');
-  } catch (cause) {
-    throw new VoiceError('engine_missing', 'sherpa-onnx-node cannot be loaded', { cause });
-  }
-  return new sherpa.OnlineRecognizer({
-    featConfig: { sampleRate: SPEECH_SAMPLE_RATE_HZ, featureDim: 80 },
-    modelConfig: { ...model, numThreads: 1, provider: 'cpu', debug: 0 },
-    decodingMethod: 'greedy_search',
-    enableEndpoint: false,
-  });
 }
 
 /** All sessions of the thread: what they have ready is decoded as one batch. */
@@ -92,7 +73,15 @@ class Batch {
     const newest = stream.segments.at(-1);
     if (newest !== undefined && !newest.ended) return newest;
     const online = this.#recognizer.createStream();
-    const segment = { stream: id, number: stream.next, online, ended: false, acceptedSamples: 0, partial: '' };
+    const segment = {
+      stream: id,
+      number: stream.next,
+      online,
+      ended: false,
+      acceptedSamples: 0,
+      samples: 0,
+      partial: '',
+    };
     stream.segments.push(segment);
     return segment;
   }
@@ -101,6 +90,7 @@ class Batch {
     const segment = this.#open(id, stream);
     segment.online.acceptWaveform({ samples: int16ToFloat32(samples), sampleRate: SPEECH_SAMPLE_RATE_HZ });
     segment.acceptedSamples += samples.length;
+    segment.samples += samples.length;
   }
 
   /** One step of decoding at a time, so that what has come meanwhile joins the next batch. */
@@ -127,11 +117,13 @@ class Batch {
     const { stream, number } = segment;
     if (segment.acceptedSamples > 0) tell({ type: 'decoded', stream, samples: segment.acceptedSamples });
     segment.acceptedSamples = 0;
-    const text = plainText(this.#recognizer.getResult(segment.online).text);
+    const { ys_probs: logProbabilities, ...result } = this.#recognizer.getResult(segment.online);
+    const text = plainText(result.text);
     if (segment.ended) {
       const owner = this.#streams.get(stream);
       if (owner) owner.segments = owner.segments.filter((other) => other !== segment);
-      tell({ type: 'settled', stream, segment: number, text });
+      const words = spokenWords({ ...result, logProbabilities }, segment.samples);
+      tell({ type: 'settled', stream, segment: number, text, words });
     } else if (text !== segment.partial) {
       segment.partial = text;
       tell({ type: 'partial', stream, segment: number, text });
@@ -140,15 +132,15 @@ class Batch {
 }
 
 try {
-  const recognizer = load(workerData as SherpaThreadData);
+  const { OnlineRecognizer } = loadSherpa();
+  const recognizer = new OnlineRecognizer({ ...sherpaConfig(side.data as SherpaThreadData), enableEndpoint: false });
   const warmUp = recognizer.createStream();
   warmUp.acceptWaveform({ samples: new Float32Array(SPEECH_SAMPLE_RATE_HZ), sampleRate: SPEECH_SAMPLE_RATE_HZ });
   while (recognizer.isReady(warmUp)) recognizer.decodeStreams([warmUp]);
   const batch = new Batch(recognizer);
   // A batch that throws leaves no stream in a known state: the thread ends, and with it all its streams.
-  port.on('message', (message: ToThread) => batch.receive(message));
+  side.listen((message) => batch.receive(message));
   tell({ type: 'ready' });
 } catch (error) {
-  const { code, message } = VoiceError.from(error, 'engine_failed');
-  tell({ type: 'unusable', code: code === 'engine_missing' ? code : 'engine_failed', message });
+  tellUnusable(side, error);
 }

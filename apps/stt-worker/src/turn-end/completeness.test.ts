@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { textCompleteness } from './completeness.ts';
+
+/** From here on a turn is ended after about 0.4 s, up to there it is given 1.4 s and more. */
+const COMPLETE = 0.9;
+const INCOMPLETE = 0.25;
+
+const COMPLETE_TURNS: Readonly<Record<string, readonly string[]>> = {
+  en: [
+    'could you tell me what the weather will be like in dublin on friday',
+    'what time does the next train to edinburgh leave',
+    'I would like to book a table for two people, please.',
+    'how many people live in the city of melbourne',
+    'no thank you i have changed my mind',
+    'yes',
+    'Stop',
+    'remind me to call my brother after dinner tomorrow',
+    'thank you very much',
+    'How long does it take to get to the airport?',
+  ],
+  de: [
+    'wie wird das wetter morgen in berlin',
+    'ja',
+    'stell den wecker auf sieben uhr',
+    'Was kostet das Zimmer?',
+    'danke',
+  ],
+  es: ['qué tiempo hará mañana en madrid', 'sí', 'quiero reservar una mesa por favor', '¿Dónde está la estación?'],
+  fr: ['quel temps fera-t-il demain à lyon', 'oui', "non merci c'est tout", 'Où est la gare ?', "s'il vous plaît"],
+  it: ['che tempo farà domani a roma', 'sì', 'quanto costa la camera doppia', 'Dov’è la stazione?', 'va bene'],
+  pt: ['como vai estar o tempo amanhã em lisboa', 'sim', 'quero reservar uma mesa por favor', 'Onde fica a estação?'],
+  nl: ['wat voor weer wordt het morgen', 'ja', 'hoe laat vertrekt de trein naar utrecht', 'dank je wel'],
+  zh: ['明天上海的天气怎么样', '你吃饭了吗', '好的', '请帮我订一张桌子，谢谢', '今天几点开门？'],
+  ja: ['明日の天気はどうですか', 'はい', '席を予約してください', 'ありがとうございます', 'もう一度お願いします'],
+  ko: ['내일 날씨가 어때요', '네', '자리를 예약해 주세요', '감사합니다', '몇 시에 열어요?'],
+};
+
+const INCOMPLETE_TURNS: Readonly<Record<string, readonly string[]>> = {
+  en: [
+    'i would like to',
+    'i would like to book a table for',
+    'could you tell me what the',
+    'well i was going to say that um',
+    'remind me to call my brother and',
+    'my number is five five five',
+    'my number is 0 1 7',
+    'the total is twenty point',
+    'my name is s m',
+    'I want to go to.',
+    'So I was thinking…',
+    'first of all,',
+    'the reason i am calling is',
+    'do you',
+    'it costs more than',
+    'can you please give me the phone number of my',
+  ],
+  de: [
+    'ich möchte gerne einen',
+    'wie wird das',
+    'ich würde gern',
+    'meine nummer ist null eins sieben',
+    'weil',
+    'und ähm',
+  ],
+  es: ['quiero reservar una', 'me gustaría', 'mi número es seis cinco cuatro', 'porque', 'voy a', 'dónde está el'],
+  fr: ['je voudrais', 'je voudrais réserver une table pour', "mon numéro c'est zéro six un", 'parce que', 'euh'],
+  it: ['vorrei prenotare un', 'il mio numero è tre quattro otto', 'perché', 'che tempo fa a', 'ehm'],
+  pt: ['eu gostaria de', 'quero reservar uma', 'o meu número é nove um dois', 'porque', 'vou para o'],
+  nl: ['ik wil graag een', 'mijn nummer is nul zes een', 'omdat', 'hoe laat vertrekt de', 'eh'],
+  zh: ['我想要', '因为', '帮我订一张桌子然后', '我的电话是一三八', '如果明天下雨的话'],
+  ja: ['明日の天気は', '席を予約して', 'えっと', '電話番号は零九零', '東京から', 'それで'],
+  ko: ['내일 날씨가', '자리를 예약하고', '그래서', '제 번호는 공일공', '비가 오면'],
+};
+
+const rows = (turns: Readonly<Record<string, readonly string[]>>) =>
+  Object.entries(turns).flatMap(([language, texts]) => texts.map((text) => ({ language, text })));
+
+describe('a text', () => {
+  test.each(rows(COMPLETE_TURNS))('is a whole turn: $language “$text”', ({ language, text }) => {
+    expect(textCompleteness(text, language)).toBeGreaterThanOrEqual(COMPLETE);
+  });
+
+  test.each(rows(INCOMPLETE_TURNS))('is not a whole turn: $language “$text”', ({ language, text }) => {
+    expect(textCompleteness(text, language)).toBeLessThanOrEqual(INCOMPLETE);
+  });
+
+  test.each([
+    ['en', 'set a timer for seventeen'],
+    ['en', 'where are you from'],
+    ['en', 'please turn it off'],
+    ['en', 'if it rains tomorrow'],
+    ['en', 'the kitchen lights'],
+    ['en', 'my pin is one two three four'],
+    ['de', 'ruf mich an wenn du da bist und mach dann das licht aus'],
+  ])('may be a whole turn: %s “%s”', (language, text) => {
+    expect(textCompleteness(text, language)).toBeGreaterThan(INCOMPLETE);
+    expect(textCompleteness(text, language)).toBeLessThan(COMPLETE);
+  });
+
+  test.each(['sv', 'x-klingon', 'th', 'fil-PH'])('of a language that is not known says nothing: %s', (language) => {
+    expect(textCompleteness('jag vill boka ett bord och', language)).toBe(0.5);
+    expect(textCompleteness('and the', language)).toBe(0.5);
+    expect(textCompleteness('Jag vill boka ett bord.', language)).toBeGreaterThan(0.5);
+    expect(textCompleteness('jag vill boka,', language)).toBeLessThan(0.25);
+  });
+
+  test.each(['en-US', 'en-gb', 'EN'])('is judged by its language whatever the region: %s', (language) => {
+    expect(textCompleteness('i would like to', language)).toBeLessThan(INCOMPLETE);
+  });
+
+  test.each(['', '  ', '...', '?!'])('without words is no turn: “%s”', (text) => {
+    expect(textCompleteness(text, 'en')).toBe(0);
+  });
+
+  test('is judged quickly, however long it is', () => {
+    const text = 'and then he said that '.repeat(5_000);
+    const startMs = performance.now();
+    expect(textCompleteness(text, 'en')).toBeLessThan(INCOMPLETE);
+    expect(performance.now() - startMs).toBeLessThan(200);
+  });
+});
