@@ -410,6 +410,16 @@ describe('the oldest entry that is still needed', () => {
     expect(stage.playout.oldestNeeded()).toBe(early);
   });
 
+  it('is the last of a clause that is still being spoken, though it was played, and a later clause has begun', () => {
+    const stage = new Stage().know([undefined, undefined]);
+    stage.read(0, 0, 100);
+    const last = stage.read(0, 100, 100);
+    stage.read(1, 0, 100);
+    stage.run(2_000);
+    stage.know([undefined, undefined], false, 200);
+    expect(stage.playout.oldestNeeded()).toBe(last);
+  });
+
   it('compares entries by number, not by letter', () => {
     const stage = new Stage().know([undefined, undefined]);
     for (let at = 0; at < 900; at += 100) stage.read(1, at, 100);

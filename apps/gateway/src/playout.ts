@@ -146,11 +146,13 @@ export class Playout {
   /**
    * The oldest entry of `out` that may still be played, for trimming; undefined when none is known. What has been played
    * is what the log says, so that a successor finds all that follows, and no more than the client says, where it does.
+   * The last entry of a clause that is still being spoken stays: a worker that takes the clause over goes by it.
    */
   oldestNeeded(): string | undefined {
     const logged = this.#reply?.played ?? 0;
     const played = this.#clientReports ? Math.min(logged, this.#clientPlayed) : logged;
-    while (this.#sentEntries[0] && this.#sentEntries[0].end <= played) this.#sentEntries.shift();
+    const kept = this.#chunks.get(this.#clause)?.length ? 0 : 1;
+    while (this.#sentEntries.length > kept && (this.#sentEntries[0]?.end ?? 0) <= played) this.#sentEntries.shift();
     const entries = this.#sentEntries.map(({ entry }) => entry);
     // Clauses are synthesised side by side, so a later one may have the older entry.
     for (const store of [this.#chunks, this.#nextChunks]) {

@@ -72,10 +72,17 @@ async function* remainingSpeech(
   const { synthesizer, metrics } = options;
   const speech = renderClause(work, input, options);
   if (work.resumeAt === 0) return yield* speech;
-  yield* continueSpeech(speech, await heardSpeech(work, input.rateHz, options), {
+  const heard = await heardSpeech(work, input.rateHz, options);
+  yield* continueSpeech(speech, heard, {
     rateHz: input.rateHz,
     deterministic: synthesizer.deterministic,
-    onWay: (way) => metrics.resumed.inc({ engine: synthesizer.name, way }),
+    onWay: (way) => {
+      metrics.resumed.inc({ engine: synthesizer.name, way });
+      work.logger.info(
+        { way, resumeAt: work.resumeAt, compared: heard.tail?.length ?? 0 },
+        'going on with a half-published clause',
+      );
+    },
   });
 }
 
