@@ -23,6 +23,7 @@ export {
   type TtsDialect,
   type TtsRequest,
 } from './scripted-tts.ts';
+export { type CollectedSpan, type SpanCollector, startSpanCollector } from './span-collector.ts';
 export {
   type AppName,
   freePort,
