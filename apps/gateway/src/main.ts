@@ -7,6 +7,7 @@ import { authenticate } from './handshake.ts';
 import { answerHttp } from './http.ts';
 import { gatewayMetrics } from './metrics.ts';
 import { OwnerRegistry } from './owner-registry.ts';
+import { measurePools } from './pool-metrics.ts';
 import { startServer } from './server.ts';
 import { sweep } from './sweeper.ts';
 
@@ -24,6 +25,7 @@ await runService(
     const registry = new OwnerRegistry({ bus, clock, logger, metrics: counts, limits: config });
     closer.defer('sessions', () => registry.close());
     await registry.open();
+    measurePools(metrics, bus, registry);
 
     const server = await startServer({
       ...config,

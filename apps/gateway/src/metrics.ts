@@ -50,6 +50,16 @@ export const gatewayMetrics = (metrics: Metrics) => ({
     labelNames: ['stage'],
     buckets: LATENCY_BUCKETS_SECONDS,
   }),
+  audioInWrite: metrics.histogram({
+    name: 'parley_gateway_audio_in_write_seconds',
+    help: 'From an entry of user audio being complete to its being in Redis.',
+    buckets: LATENCY_BUCKETS_SECONDS,
+  }),
+  boundHits: metrics.counter({
+    name: 'parley_gateway_bound_hits_total',
+    help: 'Times that something here was as full as it may be: uplink, outbox, log, reply_ahead.',
+    labelNames: ['bound'],
+  }),
   commits: metrics.histogram({
     name: 'parley_gateway_commit_seconds',
     help: 'One commit of the turn machine, round trip included.',

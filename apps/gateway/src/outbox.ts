@@ -55,12 +55,14 @@ export class Outbox {
   readonly #queues: WorkQueues;
   readonly #clock: Clock;
   readonly #onFailed: (reason: unknown) => void;
+  readonly #onFull: () => void;
   #waiting = new Map<string, string>();
   #done: string[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(queues: WorkQueues, clock: Clock, onFailed: (reason: unknown) => void) {
+  constructor(queues: WorkQueues, clock: Clock, onFailed: (reason: unknown) => void, onFull = () => {}) {
+    this.#onFull = onFull;
     this.#queues = queues;
     this.#clock = clock;
     this.#onFailed = onFailed;
@@ -69,7 +71,10 @@ export class Outbox {
   add(entries: Iterable<readonly [id: string, json: string]>): void {
     for (const [id, json] of entries) {
       // What finds no room stays in Redis and is driven again by whoever owns the session next.
-      if (this.#waiting.size >= MAX_WAITING) break;
+      if (this.#waiting.size >= MAX_WAITING) {
+        this.#onFull();
+        break;
+      }
       this.#waiting.set(id, json);
     }
     if (this.#waiting.size === 0) return;

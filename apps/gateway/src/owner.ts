@@ -142,6 +142,8 @@ export class SessionOwner {
       burstMs: limits.resumeBoundMs,
       refillFactor: limits.audioRateFactor,
       onDuplicate: (samples) => metrics.duplicateAudioSeconds.inc(samples / INPUT_RATE_HZ),
+      onWritten: (ms) => metrics.audioInWrite.observe(ms / 1_000),
+      onFull: () => metrics.boundHits.inc({ bound: 'uplink' }),
       onLost: (fromSample, samples, reason) => this.#audioLost(fromSample, samples, reason),
     });
     this.#timing = new TurnTiming({
@@ -158,10 +160,12 @@ export class SessionOwner {
       },
       report: (reply, samples) => void this.#report({ type: 'playback', ...reply, samples }),
     });
-    this.#outbox = new Outbox(deps.bus.queues, deps.clock, (reason) => {
+    const onRefused = (reason: unknown): void => {
       metrics.outboxFailures.inc();
       this.#logger.error({ err: reason }, 'a command was refused by its queue');
-    });
+    };
+    const onFull = (): void => metrics.boundHits.inc({ bound: 'outbox' });
+    this.#outbox = new Outbox(deps.bus.queues, deps.clock, onRefused, onFull);
     this.#outbox.add(snapshot.outbox);
     this.#watch.settled(snapshot.audioCursor);
   }
@@ -196,7 +200,10 @@ export class SessionOwner {
     this.#follow();
     const missed = point ? await this.#missedEvents(point) : [];
     this.#sentUpTo = point?.lastEvent ?? '0-0';
-    if (missed === 'trimmed') this.#sentUpTo = this.#cursor;
+    if (missed === 'trimmed') {
+      this.#deps.metrics.boundHits.inc({ bound: 'log' });
+      this.#sentUpTo = this.#cursor;
+    }
     await onReady(missed !== 'trimmed');
     if (missed !== 'trimmed') for (const event of missed) this.#forward(event);
     if (point?.audio) this.#playout.resumeAt(point.audio, point.audio.received, point.audio.played);

@@ -30,7 +30,7 @@ export interface TurnTimingOptions {
   readonly nowMs: () => number;
   /** When a sample of user audio came, in Redis TIME. */
   readonly cameAtMs: (sample: number) => number;
-  readonly metrics: Pick<GatewayMetrics, 'turnStage' | 'turnLatency'>;
+  readonly metrics: Pick<GatewayMetrics, 'turnStage' | 'turnLatency' | 'boundHits'>;
 }
 
 /**
@@ -70,6 +70,7 @@ export class TurnTiming {
         break;
       case 'reply.clause':
         if (event.clause === 0) this.#note(event, 'clauseMs', event.at);
+        this.#countHeldBack(event, after);
         break;
       case 'audio.chunk':
         this.#note(event, 'audioMs', event.at);
@@ -111,6 +112,12 @@ export class TurnTiming {
 
   #begin(reply: Reply, startedMs: number): void {
     keep(this.#replies, replyKey(reply), { startedMs });
+  }
+
+  /** A clause that is known and not offered waits for those before it: enough is there to be heard. */
+  #countHeldBack({ turn, attempt, clause }: SessionEvent<'reply.clause'>, { reply }: TurnState): void {
+    if (reply?.turn !== turn || reply.attempt !== attempt || reply.clauses[clause]?.status !== 'waiting') return;
+    this.#options.metrics.boundHits.inc({ bound: 'reply_ahead' });
   }
 
   /** The first time counts. */

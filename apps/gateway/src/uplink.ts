@@ -13,6 +13,7 @@ const RETRY_MS = 50;
 const MAX_GAP_SAMPLES = 600 * INPUT_RATE_HZ;
 
 interface Entry {
+  readonly flushedAtMs: number;
   readonly endSample: number;
   readonly pcm: Uint8Array;
 }
@@ -95,7 +96,10 @@ export class Uplink {
       this.#options.onLost(this.#next, frame.startSample - this.#next, 'gap');
       this.#next = frame.startSample;
     }
-    if (this.#queuedSamples > MAX_WAITING_SAMPLES) throw new VoiceError('bus_unavailable');
+    if (this.#queuedSamples > MAX_WAITING_SAMPLES) {
+      this.#options.onFull?.();
+      throw new VoiceError('bus_unavailable');
+    }
     const cut = this.#next - frame.startSample;
     if (cut > 0) this.#options.onDuplicate(cut);
     if (this.#pendingSamples === 0) this.#pendingSinceMs = nowMs;
@@ -116,7 +120,7 @@ export class Uplink {
     if (this.#pendingSamples === 0) return;
     const [first] = this.#pending;
     const pcm = this.#pending.length === 1 && first ? first : Buffer.concat(this.#pending);
-    this.#queue.push({ endSample: this.#next, pcm });
+    this.#queue.push({ endSample: this.#next, pcm, flushedAtMs: this.#options.clock.nowMs() });
     this.#queuedSamples += this.#pendingSamples;
     this.#pending = [];
     this.#pendingSamples = 0;
@@ -146,6 +150,7 @@ export class Uplink {
         const { session, audioIn, capSamples } = this.#options;
         const added = await audioIn.add(session, entry.endSample, entry.pcm, capSamples);
         if (added === 'duplicate') this.#options.onDuplicate(entry.pcm.byteLength / 2);
+        this.#options.onWritten?.(this.#options.clock.nowMs() - entry.flushedAtMs);
         this.#queue.shift();
         this.#queuedSamples -= entry.pcm.byteLength / 2;
       } catch {
@@ -169,5 +174,9 @@ export interface UplinkOptions {
   readonly burstMs: number;
   readonly refillFactor: number;
   readonly onDuplicate: (samples: number) => void;
+  /** An entry has been written, so long after it was complete. */
+  readonly onWritten?: (ms: number) => void;
+  /** More waits for Redis than may. */
+  readonly onFull?: () => void;
   readonly onLost: (fromSample: number, samples: number, reason: 'overflow' | 'gap') => void;
 }

@@ -28,6 +28,7 @@ export {
   type Gauge,
   type Histogram,
   LATENCY_BUCKETS_SECONDS,
+  type LabelledValues,
   type Metrics,
 } from './metrics.ts';
 export { type Backoff, type BackoffOptions, backoff, type RetryOptions, retry } from './retry.ts';

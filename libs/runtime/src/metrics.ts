@@ -22,13 +22,23 @@ interface MetricOptions<Label extends string> {
   readonly labelNames?: readonly Label[];
 }
 
+/** Values of a gauge with labels. */
+export type LabelledValues<Label extends string> = readonly {
+  readonly labels: Readonly<Record<Label, string>>;
+  readonly value: number;
+}[];
+
+type GaugeValues<Label extends string> = number | LabelledValues<Label>;
+
+interface GaugeOptions<Label extends string> extends MetricOptions<Label> {
+  readonly collect?: () => GaugeValues<Label> | Promise<GaugeValues<Label>>;
+}
+
 /** The metrics of one process. */
 export interface Metrics {
   counter<Label extends string = string>(options: MetricOptions<Label>): Counter<Label>;
-  /** A gauge that is set, or with `collect` one that is read when somebody asks. */
-  gauge<Label extends string = string>(
-    options: MetricOptions<Label> & { readonly collect?: () => number | Promise<number> },
-  ): Gauge<Label>;
+  /** A gauge that is set, or with `collect` one that is read when somebody asks; one with labels answers all its values. */
+  gauge<Label extends string = string>(options: GaugeOptions<Label>): Gauge<Label>;
   /** `LATENCY_BUCKETS_SECONDS` unless other buckets are given. */
   histogram<Label extends string = string>(
     options: MetricOptions<Label> & { readonly buckets?: readonly number[] },
@@ -48,12 +58,16 @@ export function createMetrics({ processMetrics = true }: { readonly processMetri
       const configuration: CounterConfiguration<Label> = { name, help, labelNames: [...labelNames], registers };
       return new Counter(configuration);
     },
-    gauge<Label extends string>(options: MetricOptions<Label> & { readonly collect?: () => number | Promise<number> }) {
+    gauge<Label extends string>(options: GaugeOptions<Label>) {
       const { name, help, labelNames = [], collect } = options;
       const configuration: GaugeConfiguration<Label> = { name, help, labelNames: [...labelNames], registers };
       if (collect) {
         configuration.collect = async function (this: Gauge<Label>) {
-          this.set(await collect());
+          const values = await collect();
+          if (typeof values === 'number') return this.set(values);
+          // What is not answered any more is not shown any more.
+          this.reset();
+          for (const { labels, value } of values) this.set({ ...labels }, value);
         };
       }
       return new Gauge(configuration);
