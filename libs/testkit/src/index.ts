@@ -1,4 +1,11 @@
+export { hearKnownSpeech, type KnownWord } from './known-speech.ts';
 export { startRedis, type TestRedis } from './redis.ts';
+export {
+  type DeepgramBehaviour,
+  type DeepgramConnection,
+  type ScriptedDeepgram,
+  startScriptedDeepgram,
+} from './scripted-deepgram.ts';
 export { answerReady, READY, ScriptedConnection, ScriptedGateway, startScriptedGateway } from './scripted-gateway.ts';
 export {
   type LlmRequest,
@@ -14,6 +21,7 @@ export {
 } from './scripted-ollama.ts';
 export { type OfferOptions, ScriptedOwner } from './scripted-owner.ts';
 export type { LlmBehaviour, ScriptedCall, ScriptedReply } from './scripted-reply.ts';
+export { type ScriptedStt, type SttBehaviour, type SttRequest, startScriptedStt } from './scripted-stt.ts';
 export {
   SCRIPTED_TTS_RATE_HZ,
   type ScriptedTts,
