@@ -19,7 +19,7 @@ function boundaries(also, allow = []) {
     ['platform:neutral', ['platform:neutral']],
     ['platform:browser', ['platform:neutral', 'platform:browser']],
     ['platform:node', ['platform:neutral', 'platform:node']],
-    ['type:tool', ['type:lib']],
+    ['type:tool', ['type:lib', 'type:tool']],
     ['type:test', ['type:lib', 'type:test']],
   ];
   return [

@@ -11,6 +11,8 @@ interface KindFacts {
 
 const TOKENS = /^([\w.-]+-)?tokens\.txt$/;
 const SPEECH_DATA = /^espeak-ng-data\/phontab$/;
+/** How words are pronounced: rules, or a list. */
+const PRONUNCIATION = /^(espeak-ng-data\/phontab|lexicon[\w.-]*\.txt)$/;
 const TRANSDUCER = [/^encoder.*\.onnx$/, /^decoder.*\.onnx$/, /^joiner.*\.onnx$/, TOKENS];
 
 /** How a model is loaded. The worker is told the kind, for the files alone do not tell `online` from `offline`. */
@@ -34,7 +36,7 @@ export const MODEL_KINDS = {
     engine: 'sherpa',
     needs: [/^[\w.-]*encoder.*\.onnx$/, /^[\w.-]*decoder.*\.onnx$/, TOKENS],
   },
-  'tts-vits': { stage: 'tts', engine: 'sherpa', needs: [/^[^/]+\.onnx$/, TOKENS, SPEECH_DATA] },
+  'tts-vits': { stage: 'tts', engine: 'sherpa', needs: [/^[^/]+\.onnx$/, TOKENS, PRONUNCIATION] },
   'tts-kitten': { stage: 'tts', engine: 'sherpa', needs: [/^model.*\.onnx$/, /^voices\.bin$/, TOKENS, SPEECH_DATA] },
   'tts-kokoro': { stage: 'tts', engine: 'sherpa', needs: [/^model.*\.onnx$/, /^voices\.bin$/, TOKENS, SPEECH_DATA] },
   'tts-matcha': { stage: 'tts', engine: 'sherpa', needs: [/^model-steps-\d+\.onnx$/, TOKENS, SPEECH_DATA] },

@@ -11,14 +11,19 @@ export interface SystemReadiness {
 
 interface StageWorker {
   readonly id: string;
+  /** The process, on its machine. */
+  readonly host: string;
+  readonly pid: number;
   readonly engine: string;
   readonly why: string;
   readonly hint: string;
   readonly ready: boolean;
 }
 
-const describe = ({ id, engine, engineReason, engineHint, ready }: Heartbeat): StageWorker => ({
+const describe = ({ id, host, pid, engine, engineReason, engineHint, ready }: Heartbeat): StageWorker => ({
   id,
+  host,
+  pid,
   engine,
   why: engineReason,
   hint: engineHint,
