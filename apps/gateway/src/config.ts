@@ -1,3 +1,4 @@
+import { redisUrlSetting } from '@parley/bus';
 import type { ConfigSpec } from '@parley/runtime';
 import { z } from 'zod';
 
@@ -15,12 +16,7 @@ export const gatewaySettings = {
     schema: z.coerce.number().int().min(0).max(65_535).default(8080),
     describe: 'Port of the gateway; further gateways take the next ones.',
   },
-  redisUrl: {
-    env: 'REDIS_URL',
-    schema: z.string().default('redis://127.0.0.1:6379'),
-    describe: 'Redis to use: redis://, rediss:// or unix://.',
-    secret: true,
-  },
+  redisUrl: redisUrlSetting,
   apiKeys: {
     env: 'PARLEY_API_KEYS',
     schema: z

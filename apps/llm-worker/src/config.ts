@@ -1,3 +1,4 @@
+import { redisUrlSetting } from '@parley/bus';
 import type { ConfigSpec, ServiceConfig } from '@parley/runtime';
 import { z } from 'zod';
 
@@ -8,15 +9,7 @@ const milliseconds = (fallback: number) => z.coerce.number().int().min(1).max(60
 
 /** Settings of the llm-worker. */
 export const config = {
-  redisUrl: {
-    env: 'REDIS_URL',
-    schema: z
-      .string()
-      .regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://')
-      .default('redis://127.0.0.1:6379'),
-    describe: 'Redis of this cell: redis://, rediss:// or unix:///path.',
-    secret: true,
-  },
+  redisUrl: redisUrlSetting,
   engines: {
     env: 'PARLEY_LLM_ENGINE',
     schema: z

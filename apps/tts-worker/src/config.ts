@@ -1,17 +1,11 @@
+import { redisUrlSetting } from '@parley/bus';
 import type { ConfigSpec, ConfigValues } from '@parley/runtime';
 import { z } from 'zod';
 import { SHERPA_KINDS } from './synthesizers/sherpa-model.ts';
 
 /** Settings of a tts-worker. */
 export const ttsConfig = {
-  redisUrl: {
-    env: 'REDIS_URL',
-    schema: z
-      .string()
-      .regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://')
-      .default('redis://127.0.0.1:6379'),
-    describe: 'Redis of this cell: redis://, rediss:// or unix:///path.',
-  },
+  redisUrl: redisUrlSetting,
   engine: {
     env: 'PARLEY_TTS_ENGINE',
     schema: z

@@ -18,4 +18,5 @@ export type {
   SessionSnapshot,
   WorkCreate,
 } from './sessions.ts';
+export { redisUrlSetting } from './settings.ts';
 export type { WorkQueue, WorkQueues, WorkTaker } from './work-queue.ts';
