@@ -67,6 +67,15 @@ export class Machine {
     return this.fold({ type: 'speech.confirmed', utterance, samples: 3_200 });
   }
 
+  partial(utterance: number, text: string): Decisions {
+    return this.fold({ type: 'transcript.partial', utterance, text });
+  }
+
+  /** The utterance may be over. */
+  eager(utterance: number, text: string, at?: number): Decisions {
+    return this.fold({ type: 'turn.eager', utterance, text, probability: 0.7 }, at);
+  }
+
   stopSpeech(utterance: number): Decisions {
     return this.fold({ type: 'speech.stopped', utterance, sample: 8_000 });
   }
@@ -83,13 +92,26 @@ export class Machine {
     return this.endTurn(utterance, text);
   }
 
+  /** The user begins to speak over what is going on, and it is confirmed that it is speech. */
+  cutIn(utterance: number): Decisions {
+    this.startSpeech(utterance);
+    return this.confirmSpeech(utterance);
+  }
+
+  delta(text: string): Decisions {
+    return this.fold({ type: 'reply.delta', ...this.#current(), text, ...this.#held() });
+  }
+
   clause(clause: number, text: string): Decisions {
-    return this.fold({ type: 'reply.clause', ...this.#current(), clause, text });
+    return this.fold({ type: 'reply.clause', ...this.#current(), clause, text, ...this.#held() });
   }
 
   doneReplying(): Decisions {
-    const clauses = this.#state.reply?.clauses.length ?? 0;
-    return this.fold({ type: 'reply.done', ...this.#current(), text: '', clauses, finish: 'stop' });
+    const clauses = this.#reply()?.clauses.length ?? 0;
+    return this.fold({
+      ...{ type: 'reply.done', ...this.#current(), text: '', clauses, finish: 'stop' },
+      ...this.#held(),
+    } as const);
   }
 
   audio(clause: number, startSample: number, samples: number): Decisions {
@@ -106,13 +128,22 @@ export class Machine {
     return this.fold({ type: 'playback', ...this.#current(), samples });
   }
 
+  /** All that has been offered is synthesised, at `samples` a clause, until nothing more is. */
+  speakAll(samples = RATE_HZ): void {
+    for (;;) {
+      const clause = this.#reply()?.clauses.findIndex(({ status }) => status === 'offered') ?? -1;
+      if (clause < 0) return;
+      this.speak(clause, samples);
+    }
+  }
+
   /** The holder of the current reply, or of a clause of it, has no pulse any more. */
   lose(
     clause: number | undefined,
     reason: 'silent' | 'unclaimed' | 'no_worker' = 'silent',
     number?: number,
   ): Decisions {
-    const { reply } = this.#state;
+    const reply = this.#reply();
     const { turn, attempt } = this.#current();
     const holder = clause === undefined ? `reply.${turn}.${attempt}` : `speak.${turn}.${attempt}.${clause}`;
     const current = clause === undefined ? reply?.try : reply?.clauses[clause]?.try;
@@ -125,9 +156,18 @@ export class Machine {
     return this.fold({ type: 'holder.lost', stage: 'listen', holder: fence, try: offers, reason, cursor, inputSample });
   }
 
+  /** The reply on stage, or the one behind it. */
+  #reply(): TurnState['reply'] {
+    return this.#state.reply ?? this.#state.speculative;
+  }
+
   #current(): { turn: number; attempt: number } {
-    const { turn = 1, attempt = 0 } = this.#state.reply ?? {};
+    const { turn = 1, attempt = 0 } = this.#reply() ?? {};
     return { turn, attempt };
+  }
+
+  #held(): { held?: true } {
+    return this.#reply()?.held ? { held: true } : {};
   }
 }
 
