@@ -3,10 +3,11 @@ import type { Bus } from '@parley/bus';
 import { DEFAULT_SETTINGS, type Settings, VoiceError } from '@parley/protocol';
 import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { loadVoiceDetector } from './load-voice-detector.ts';
 import type { RecognitionStream, Recognizer } from './recognizer.ts';
 import { createRecognizer } from './recognizers/sherpa.ts';
 import { connectTestBus, SpokenSession, silence, speech, TestWorker } from './testing/lab.ts';
-import { loadVoiceDetector, type VoiceDetector } from './voice-detector.ts';
+import type { VoiceDetector } from './voice-detector.ts';
 
 const MODEL = new URL('../../../libs/testkit/fixtures/models/tiny-stt-en', import.meta.url).pathname;
 const WEATHER = 'could you tell me what the weather will be like in dublin on friday';

@@ -5,10 +5,12 @@ import { chooseEngine, loadRecognizer } from './choose.ts';
 import { sttConfig } from './config.ts';
 import { startEngine } from './engine-status.ts';
 import { runListening } from './listening.ts';
-import { loadVoiceDetector } from './voice-detector.ts';
+import { loadSoundJudge } from './turn-end/load-sound-judge.ts';
+import { soundJudgeMetrics } from './turn-end/sound-judge-metrics.ts';
+import { loadVoiceDetector } from './load-voice-detector.ts';
 
 /** Names in a shared configuration file that other services read. */
-const FOREIGN_NAMES = /^PARLEY_(?!STT_|VAD)/;
+const FOREIGN_NAMES = /^PARLEY_(?!STT_|VAD|TURN_)/;
 
 await runService(
   { name: 'stt-worker', config: sttConfig, foreignNames: FOREIGN_NAMES },
@@ -20,7 +22,11 @@ await runService(
     const detector = await loadVoiceDetector(config.vad);
     closer.defer('voice detector', () => detector.close());
 
-    const choice = chooseEngine(config);
+    const turnEnd = await loadSoundJudge(config.turnModelDir, { clock, logger, metrics: soundJudgeMetrics(metrics) });
+    closer.defer('end-of-turn model', () => turnEnd.judge?.close());
+
+    const chosen = chooseEngine(config);
+    const choice = { ...chosen, hint: [chosen.hint, turnEnd.hint].filter((hint) => hint !== '').join(' ') };
     const load = async () => {
       const recognizer = await loadRecognizer(choice, config, (err) => logger.error({ err }, 'engine trouble'));
       closer.defer('engine', () => recognizer.close());
@@ -35,6 +41,6 @@ await runService(
       ];
       return { ready: reasons.length === 0, reasons };
     });
-    await runListening({ bus, logger, metrics, clock, signal, engine, detector, config });
+    await runListening({ bus, logger, metrics, clock, signal, engine, detector, soundJudge: turnEnd.judge, config });
   },
 );

@@ -1,4 +1,4 @@
-import { SileroVad, type VadFrame, type VadState } from '@parley/audio/vad';
+import type { VadFrame, VadState } from '@parley/audio/vad';
 
 /** Tells speech from everything else, for all sessions of a worker. The state of a session is its caller's. */
 export interface VoiceDetector {
@@ -8,11 +8,4 @@ export interface VoiceDetector {
   /** Takes note of a frame known to be silent. */
   skip(frame: VadFrame): void;
   close(): Promise<void>;
-}
-
-/** Loads the detector of that name. */
-export async function loadVoiceDetector(kind: 'silero' | 'energy'): Promise<VoiceDetector> {
-  if (kind === 'silero') return SileroVad.load();
-  const { EnergyDetector } = await import('./energy-detector.ts');
-  return new EnergyDetector();
 }

@@ -1,4 +1,4 @@
-import type { RedisHost } from './redis.ts';
+import type { RedisHost } from './redis-host.ts';
 import { freePort } from './system.ts';
 
 const IMAGE = 'redis:7-alpine';

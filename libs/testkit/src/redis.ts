@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startRedisContainer } from './redis-container.ts';
+import type { RedisHost } from './redis-host.ts';
 
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
@@ -23,16 +24,6 @@ export interface TestRedis {
   thaw(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
-}
-
-/** How a Redis is run: by a local process, or in a container. */
-export interface RedisHost {
-  readonly url: string;
-  start(): Promise<void>;
-  kill(): Promise<void>;
-  freeze(): Promise<void>;
-  thaw(): Promise<void>;
-  dispose(): Promise<void>;
 }
 
 /** Starts a Redis: the local `redis-server`, or a container where only Docker is there. */

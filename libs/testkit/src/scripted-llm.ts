@@ -28,6 +28,8 @@ export interface ScriptedLlm {
   readonly authorizations: readonly (string | undefined)[];
   /** Replies that the client closed before their end, with the time (`performance.now()`). */
   readonly abortedAtMs: readonly number[];
+  /** The same with the request that was closed. */
+  readonly aborts: readonly { readonly request: LlmRequest; readonly atMs: number }[];
   /** Replies being streamed now. */
   readonly active: number;
   /** Connections accepted so far. */
@@ -50,6 +52,7 @@ class LlmServer implements ScriptedLlm {
   readonly requests: LlmRequest[] = [];
   readonly authorizations: (string | undefined)[] = [];
   readonly abortedAtMs: number[] = [];
+  readonly aborts: { readonly request: LlmRequest; readonly atMs: number }[] = [];
   warmUps = 0;
   active = 0;
   connections = 0;
@@ -126,6 +129,9 @@ class LlmServer implements ScriptedLlm {
   async #stream(body: LlmRequest, response: ServerResponse): Promise<void> {
     const behaviour = this.#behaviour;
     const head = this.#head(body, 'chat.completion.chunk');
+    response.on('close', () => {
+      if (!response.writableFinished) this.aborts.push({ request: body, atMs: performance.now() });
+    });
     const write = (data: string): void => writeBytes(response, `data: ${data}\n\n`, behaviour.raggedBytes === true);
     const send = (delta: object, finish: string | null = null): void =>
       write(JSON.stringify({ ...head, choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }] }));
