@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { BenchOptions, Part } from './part.ts';
 import { PARTS } from './parts.ts';
 
@@ -8,13 +8,21 @@ interface Given {
   readonly minutes: number;
   readonly soakSessions: number;
   readonly profile?: string;
+  readonly quick: boolean;
+  readonly recognizer: 'pocketsphinx' | 'sherpa';
+  readonly patience?: number[];
+  readonly speakers: number;
+  readonly tuning: boolean;
+  readonly draw?: string;
 }
 
 /** Reads the arguments; prints the help or what is wrong with them and ends the process where that is called for. */
 export function parseCommandLine(argv: readonly string[]): { parts: readonly Part[]; options: BenchOptions } {
   const names = PARTS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`);
   const command = new Command('npm run bench --')
-    .description('Measures what the pipeline itself costs, on scripted engines. Without a part: all but the soak.')
+    .description(
+      'Measures what the pipeline itself costs, on scripted engines. Without a part: all but turns and soak.',
+    )
     .argument('[parts...]', 'parts to run, in this order', (name, before: Part[] | undefined) => [
       ...(before ?? []),
       partNamed(name),
@@ -24,16 +32,26 @@ export function parseCommandLine(argv: readonly string[]): { parts: readonly Par
     .option('--minutes <n>', 'length of the soak', positive, 10)
     .option('--soak-sessions <n>', 'sessions of the soak', positive, 200)
     .option('--profile <folder>', 'write a CPU profile of every process there, for the DevTools of Chrome')
+    .option('--quick', 'turns: a run of a few minutes', false)
+    .addOption(
+      new Option('--recognizer <engine>', 'turns: what recognises speech, sherpa being the small model for tests')
+        .choices(['pocketsphinx', 'sherpa'])
+        .default('pocketsphinx'),
+    )
+    .option('--patience <list>', 'turns: values of patience to measure at, separated by commas', percentages)
+    .option('--speakers <n>', 'turns: people who speak at the same time', positive, 5)
+    .option('--tuning', 'turns: take the part of the corpus to tune on, not the held-out one', false)
+    .option('--draw <file>', 'turns: draw the curve of false cut-offs against waits there, as SVG')
     .addHelpText(
       'after',
       `\nParts:\n${names.join('\n')}\n\nResults are also written to PARLEY_DATA_DIR/bench, as JSON.`,
     )
     .parse([...argv]);
-  const { turns, sessions, minutes, soakSessions, profile } = command.opts<Given>();
+  const { profile, patience, draw, ...given } = command.opts<Given>();
   const [parts] = command.processedArgs as [Part[] | undefined];
   return {
-    parts: parts ?? PARTS.filter(({ name }) => name !== 'soak'),
-    options: { turns, sessions, minutes, soakSessions, profileDir: profile },
+    parts: parts ?? PARTS.filter(({ name }) => name !== 'soak' && name !== 'turns'),
+    options: { sessions: undefined, ...given, profileDir: profile, patiences: patience, drawFile: draw },
   };
 }
 
@@ -50,3 +68,9 @@ function positive(text: string): number {
 }
 
 const numbers = (text: string): number[] => text.split(',').map(positive);
+
+function percentages(text: string): number[] {
+  const values = text.split(',').map(Number);
+  if (values.every((value) => value >= 0 && value <= 100)) return values;
+  throw new InvalidArgumentError('They must be numbers from 0 to 100.');
+}

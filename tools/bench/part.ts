@@ -24,6 +24,18 @@ export interface BenchOptions {
   readonly soakSessions: number;
   /** Writes CPU profiles of the processes there. */
   readonly profileDir: string | undefined;
+  /** A few minutes' run of parts that would take long. */
+  readonly quick: boolean;
+  /** Turns: what recognises speech. */
+  readonly recognizer: 'pocketsphinx' | 'sherpa';
+  /** Turns: values of `patience` to measure at. */
+  readonly patiences: readonly number[] | undefined;
+  /** Turns: people who speak at the same time. */
+  readonly speakers: number;
+  /** Turns: takes the part of the corpus that is there to tune on. */
+  readonly tuning: boolean;
+  /** Turns: draws the curve there, as SVG. */
+  readonly drawFile: string | undefined;
 }
 
 export interface PartContext {

@@ -1,0 +1,460 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Settings } from '@parley/protocol';
+import { type System, startRedis, startSystem } from '@parley/testkit';
+import type { Part, PartContext, PartResult, ResultTable } from '../part.ts';
+import { summarize } from '../statistics.ts';
+import { Corpus, coughs, type Utterance } from '../turns/corpus.ts';
+import { drawCurve } from '../turns/curve.ts';
+import { type EndFound, findEnds } from '../turns/endpointing.ts';
+import { Engines } from '../turns/engines.ts';
+import {
+  disturbReplies,
+  interruptReplies,
+  type LeftAlone,
+  LONG_ANSWER_PACE,
+  type OverReply,
+  type Stopped,
+} from '../turns/interrupting.ts';
+import { UTTERANCE_CLASSES, type UtteranceClass } from '../turns/seeds.ts';
+import { type Answered, hearAnswers, USUAL_PACE } from '../turns/speculating.ts';
+
+const MODEL_DIR = fileURLToPath(new URL('../../../libs/testkit/fixtures/models/smart-turn-v3', import.meta.url));
+const STT_MODEL_DIR = fileURLToPath(new URL('../../../libs/testkit/fixtures/models/tiny-stt-en', import.meta.url));
+const DEFAULT_PATIENCE = 50;
+const PATIENCES = [0, 25, 50, 75, 100];
+const CONFIRM_MS = 200;
+/** Moments of a reply at which somebody speaks over it: at its first sample, and later. */
+const INTERRUPT_AFTER_MS = [0, 250, 900, 2_000, 3_500];
+const DISTURB_AFTER_MS = [150, 800, 1_600];
+const QUICK_ENGINES = { firstTokenMs: 20, tokensPerSecond: 200, firstByteMs: 20, realTimeFactor: 0 };
+const TARGETS = {
+  falseCutOffs: 0.05,
+  waitP50Ms: 400,
+  waitP90Ms: 900,
+  silentMs: CONFIRM_MS + 80,
+  beyondMs: 20,
+  abortMs: 100,
+  firstAudioMs: 20,
+};
+
+/** What was measured with one set of settings. */
+interface EndRun {
+  readonly model: boolean;
+  readonly patience: number;
+  readonly found: readonly EndFound[];
+}
+
+/** How well turns are taken, by a corpus of synthesised speech that goes through the whole system. */
+export const turnsPart: Part = {
+  name: 'turns',
+  summary: 'ends of turns, interruptions, asides and speculation on a corpus of synthesised speech (held-out part)',
+  async run(context) {
+    const { options } = context;
+    const corpus = new Corpus(options.tuning ? 'tuning' : 'held-out');
+    const models = existsSync(MODEL_DIR) ? [true, false] : [false];
+    const ends: EndRun[] = [];
+    for (const model of models) {
+      ends.push(...(await withSystem(context, { model }, (lab) => measureEnds(lab, corpus, model, context))));
+    }
+    const rest = await withSystem(context, { model: false }, async (lab) => ({
+      ...(await measureInterruptions(lab, corpus, context)),
+      ...(await measureSpeculation(lab, corpus, context)),
+    }));
+    if (options.drawFile !== undefined) await writeFile(options.drawFile, curveOf(ends));
+    return resultOf(ends, rest, options.recognizer);
+  },
+};
+
+interface TurnLab {
+  readonly system: System;
+  readonly engines: Engines;
+}
+
+async function withSystem<T>(
+  { options, progress }: PartContext,
+  { model }: { readonly model: boolean },
+  work: (lab: TurnLab) => Promise<T>,
+): Promise<T> {
+  progress('starting the system');
+  const redis = await startRedis();
+  const engines = await Engines.start(QUICK_ENGINES);
+  let system: System | undefined;
+  try {
+    system = await startSystem({
+      redisUrl: redis.url,
+      env: {
+        PARLEY_STT_ENGINE: options.recognizer,
+        ...(options.recognizer === 'sherpa' ? { PARLEY_STT_MODEL_DIR: STT_MODEL_DIR } : {}),
+        ...(model ? { PARLEY_TURN_MODEL_DIR: MODEL_DIR } : {}),
+        PARLEY_LLM_ENGINE: 'openai',
+        PARLEY_LLM_BASE_URL: engines.llm.url,
+        PARLEY_TTS_ENGINE: 'openai',
+        PARLEY_TTS_BASE_URL: engines.tts.url,
+        PARLEY_TTS_CACHE_MB: '0',
+      },
+    });
+    return await work({ system, engines });
+  } finally {
+    await system?.stop();
+    await engines.close();
+    await redis.stop();
+  }
+}
+
+/** Counts what has been done of something. */
+function counter({ options, progress }: PartContext, what: string, total: number) {
+  let done = 0;
+  const onDone = (): void => {
+    done += 1;
+    progress(`${what}: ${done} of ${total}`);
+  };
+  return { parallel: options.speakers, onDone };
+}
+
+async function measureEnds(
+  { system, engines }: TurnLab,
+  corpus: Corpus,
+  model: boolean,
+  context: PartContext,
+): Promise<EndRun[]> {
+  const { quick, patiences = quick ? [DEFAULT_PATIENCE] : PATIENCES } = context.options;
+  const utterances = await corpus.utterances(quick ? 1 : 2);
+  const runs: EndRun[] = [];
+  for (const patience of patiences) {
+    const what = `ends, patience ${patience}, ${model ? 'with' : 'without'} Smart Turn`;
+    const settings: Partial<Settings> = { patience, speculation: false };
+    const found = await findEnds(
+      ...([system.urls, engines, utterances, settings, counter(context, what, utterances.length)] as const),
+    );
+    runs.push({ model, patience, found });
+  }
+  return runs;
+}
+
+interface RestMeasured {
+  readonly interruptions: readonly Stopped[];
+  readonly backchannels: readonly LeftAlone[];
+  readonly coughs: readonly LeftAlone[];
+  readonly speculating: readonly Answered[];
+  readonly waiting: readonly Answered[];
+}
+
+async function measureInterruptions({ system, engines }: TurnLab, corpus: Corpus, context: PartContext) {
+  const { quick } = context.options;
+  const settings: Partial<Settings> = { confirmMs: CONFIRM_MS };
+  const interruptions = spread(await corpus.interruptions(quick ? 2 : 4), quick ? 15 : 60, INTERRUPT_AFTER_MS);
+  const backchannels = spread(await corpus.backchannels(quick ? 2 : 4), quick ? 12 : 48, DISTURB_AFTER_MS);
+  const noises = spread(coughs(quick ? 8 : 24), quick ? 8 : 24, DISTURB_AFTER_MS);
+  engines.setPace(LONG_ANSWER_PACE);
+  const count = (what: string, { length }: { readonly length: number }) => counter(context, what, length);
+  return {
+    interruptions: await interruptReplies(
+      ...([system.urls, engines, interruptions, settings, count('interruptions', interruptions)] as const),
+    ),
+    backchannels: await disturbReplies(
+      ...([system.urls, engines, backchannels, settings, count('backchannels', backchannels)] as const),
+    ),
+    coughs: await disturbReplies(...([system.urls, engines, noises, settings, count('coughs', noises)] as const)),
+  };
+}
+
+async function measureSpeculation({ system, engines }: TurnLab, corpus: Corpus, context: PartContext) {
+  const kinds: UtteranceClass[] = ['complete', 'natural-pause'];
+  const utterances: readonly Utterance[] = await corpus.utterances(context.options.quick ? 1 : 2, kinds);
+  engines.setPace(USUAL_PACE);
+  const hear = (speculation: boolean) => {
+    const progress = counter(context, `speculation ${speculation ? 'on' : 'off'}`, utterances.length);
+    return hearAnswers(system.urls, engines, utterances, { speculation }, progress);
+  };
+  return { speculating: await hear(true), waiting: await hear(false) };
+}
+
+/** So many trials over the recordings, each moment equally often. */
+const spread = <T>(recordings: readonly T[], count: number, momentsMs: readonly number[]) =>
+  Array.from({ length: count }, (_, index) => ({
+    recording: recordings[index % recordings.length],
+    afterMs: momentsMs[index % momentsMs.length] ?? 0,
+  })).filter((trial): trial is OverReply & { recording: T & OverReply['recording'] } => trial.recording !== undefined);
+
+const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`);
+const share = <T>(items: readonly T[], which: (item: T) => boolean): number =>
+  items.filter(which).length / items.length;
+const known = (values: readonly (number | undefined)[]): number[] => values.filter((value) => value !== undefined);
+const whole = (value: number): string => value.toFixed(0);
+
+/** The 90th percentile, a measurement. */
+const p90 = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.max(0, Math.ceil(0.9 * values.length) - 1)] ?? Number.NaN;
+
+function endFigures(found: readonly EndFound[]) {
+  const waits = known(found.map(({ waitMs }) => waitMs));
+  const chosen = known(found.map(({ chosenMs }) => chosenMs));
+  return {
+    count: found.length,
+    falseCutOffs: share(found, ({ cutOffInMs }) => cutOffInMs.length > 0),
+    missing: found.filter(({ waitMs }) => waitMs === undefined).length,
+    waitP50Ms: summarize(waits).p50,
+    waitP90Ms: p90(waits),
+    chosenP50Ms: summarize(chosen).p50,
+    eagerPerUtterance: found.reduce((sum, { eager }) => sum + eager, 0) / Math.max(1, found.length),
+    resumedPerUtterance: found.reduce((sum, { resumed }) => sum + resumed, 0) / Math.max(1, found.length),
+  };
+}
+
+const ofKind = (found: readonly EndFound[], kind: UtteranceClass) => found.filter((one) => one.kind === kind);
+const modelName = (model: boolean): string => (model ? 'with' : 'without');
+
+function endsTable(ends: readonly EndRun[]): ResultTable {
+  return {
+    title: 'Ends of turns: false cut-offs against the wait from the last loud sample to turn.ended at the client, ms',
+    head: [
+      'Patience',
+      'Smart Turn',
+      'Kind',
+      'n',
+      'false cut-offs',
+      'wait p50',
+      'p90',
+      'chosen p50',
+      'eager',
+      'resumed',
+    ],
+    rows: ends.flatMap(({ model, patience, found }) =>
+      [...UTTERANCE_CLASSES, 'all' as const].map((kind) => {
+        const figures = endFigures(kind === 'all' ? found : ofKind(found, kind));
+        return [
+          ...[patience, modelName(model), kind, figures.count, percent(figures.falseCutOffs)],
+          ...[whole(figures.waitP50Ms), whole(figures.waitP90Ms), whole(figures.chosenP50Ms)],
+          ...[figures.eagerPerUtterance.toFixed(2), figures.resumedPerUtterance.toFixed(2)],
+        ];
+      }),
+    ),
+  };
+}
+
+/** False cut-offs by the length of the pause, at default patience. */
+function pausesTable(ends: readonly EndRun[]): ResultTable {
+  const runs = ends.filter(({ patience }) => patience === DEFAULT_PATIENCE);
+  const lengths = [...new Set(runs.flatMap(({ found }) => found.flatMap(({ pausesMs }) => pausesMs)))].sort(
+    (a, b) => a - b,
+  );
+  return {
+    title: `Pauses taken for the end, by their length, patience ${DEFAULT_PATIENCE}`,
+    head: ['Smart Turn', 'Kind', ...lengths.map((lengthMs) => `${lengthMs} ms`)],
+    rows: runs.flatMap(({ model, found }) =>
+      UTTERANCE_CLASSES.filter((kind) => kind !== 'complete').map((kind) => [
+        ...[modelName(model), kind],
+        ...lengths.map((lengthMs) => {
+          const own = ofKind(found, kind);
+          const pauses = own.flatMap(({ pausesMs }) => pausesMs).filter((pause) => pause === lengthMs).length;
+          const cut = own.flatMap(({ cutOffInMs }) => cutOffInMs).filter((pause) => pause === lengthMs).length;
+          return pauses === 0 ? '' : `${cut} of ${pauses}`;
+        }),
+      ]),
+    ),
+  };
+}
+
+function curveOf(ends: readonly EndRun[]): string {
+  const lines = [true, false].flatMap((model) => {
+    const runs = ends.filter((run) => run.model === model);
+    if (runs.length === 0) return [];
+    const points = runs.map(({ patience, found }) => ({
+      label: `${patience}`,
+      x: endFigures(ofKind(found, 'complete')).waitP50Ms,
+      y: 100 * endFigures(found).falseCutOffs,
+    }));
+    return [{ name: `${modelName(model)} Smart Turn`, points }];
+  });
+  return drawCurve(lines, {
+    title: 'False cut-offs against wait, by patience',
+    x: 'wait after complete sentences, median, ms',
+    y: 'utterances cut off, %',
+    target: { x: TARGETS.waitP50Ms, y: 100 * TARGETS.falseCutOffs },
+  });
+}
+
+const row = (what: string, values: readonly number[]): (string | number)[] => {
+  const { count, p50, p95, max } = summarize(values);
+  return count === 0 ? [what, 0, '', '', ''] : [what, count, whole(p50), whole(p95), whole(max)];
+};
+
+function interruptionTable(stopped: readonly Stopped[]): ResultTable {
+  const of = (key: 'silentMs' | 'duckedMs' | 'onsetLagMs' | 'confirmedMs' | 'beyondMs' | 'beyondEntryMs' | 'abortMs') =>
+    known(stopped.map((one) => one[key]));
+  return {
+    title: `Interruptions (confirmed by ${CONFIRM_MS} ms of speech), ms`,
+    head: ['What', 'n', 'p50', 'p95', 'max'],
+    rows: [
+      row('first loud sample as sent → last reply sample played', of('silentMs')),
+      row('   of it: until the listener hears speech (negative: before)', of('onsetLagMs')),
+      row('   of it: speech heard when it is confirmed, in windows of 32 ms', of('confirmedMs')),
+      row('   beyond: frame with the confirming sample sent → last sample played', of('beyondMs')),
+      row('   beyond, from the frame that completes its entry of 40 ms', of('beyondEntryMs')),
+      row('first loud sample as sent → volume lowered', of('duckedMs')),
+      row('decision in the log → request closed at the language model', of('abortMs')),
+    ],
+  };
+}
+
+function asideTable(groups: readonly (readonly [name: string, trials: readonly LeftAlone[]])[]): ResultTable {
+  return {
+    title: 'Sounds over a reply that are not meant to stop it',
+    head: ['What', 'n', 'reply lost', 'heard whole', 'of it without a stop', 'gap p50 ms', 'gap p95 ms'],
+    rows: groups.map(([name, trials]) => {
+      const gaps = trials.filter(({ heardWhole, stopped }) => heardWhole && stopped).map(({ gapMs }) => gapMs);
+      return [
+        ...[name, trials.length, percent(share(trials, ({ heardWhole }) => !heardWhole))],
+        percent(share(trials, ({ heardWhole }) => heardWhole)),
+        percent(share(trials, ({ heardWhole, stopped }) => heardWhole && !stopped)),
+        ...(gaps.length === 0 ? ['', ''] : [whole(summarize(gaps).p50), whole(summarize(gaps).p95)]),
+      ];
+    }),
+  };
+}
+
+function speculationFigures({ speculating, waiting }: Pick<RestMeasured, 'speculating' | 'waiting'>) {
+  const paired = speculating.flatMap((on) => {
+    const off = waiting.find(({ text, voiceToVoiceMs }) => text === on.text && voiceToVoiceMs !== undefined);
+    if (on.voiceToVoiceMs === undefined || off?.voiceToVoiceMs === undefined || on.cutOff || off.cutOff) return [];
+    return [{ saved: off.voiceToVoiceMs - on.voiceToVoiceMs, wait: on.waitMs ?? 0 }];
+  });
+  return {
+    hitRate: share(speculating, ({ prepared }) => prepared),
+    readyRate: share(speculating, ({ ready }) => ready),
+    asked: speculating.reduce((sum, { asked }) => sum + asked, 0),
+    wasted: speculating.reduce((sum, { wasted }) => sum + wasted, 0),
+    savedMs: paired.map(({ saved }) => saved),
+    /** The engines' own time, up to the wait. */
+    promisedMs: paired.map(({ wait }) => Math.min(wait, USUAL_PACE.firstTokenMs + USUAL_PACE.firstByteMs)),
+    firstAudioMs: known(speculating.filter(({ ready }) => ready).map(({ firstAudioMs }) => firstAudioMs)),
+  };
+}
+
+function speculationTables(rest: RestMeasured): ResultTable[] {
+  const figures = speculationFigures(rest);
+  return [
+    {
+      title: `Speculation (first token ${USUAL_PACE.firstTokenMs} ms, first audio ${USUAL_PACE.firstByteMs} ms), ms`,
+      head: ['What', 'n', 'p50', 'p95', 'max'],
+      rows: [
+        row('voice to voice, on', known(rest.speculating.map(({ voiceToVoiceMs }) => voiceToVoiceMs))),
+        row('voice to voice, off', known(rest.waiting.map(({ voiceToVoiceMs }) => voiceToVoiceMs))),
+        row('saved, the same sentence on against off', figures.savedMs),
+        row("the engines' own time, up to the wait", figures.promisedMs),
+        row('turn.ended → first audio, where the answer was ready', figures.firstAudioMs),
+      ],
+    },
+    {
+      title: 'Replies prepared ahead',
+      head: ['Turns', 'prepared', 'ready at the end', 'asked of the model', 'wasted'],
+      rows: [
+        [
+          ...[rest.speculating.length, percent(figures.hitRate), percent(figures.readyRate), figures.asked],
+          `${figures.wasted} (${percent(figures.wasted / Math.max(1, figures.asked))})`,
+        ],
+      ],
+    },
+  ];
+}
+
+function resultOf(ends: readonly EndRun[], rest: RestMeasured, recognizer: string): PartResult {
+  const unheard = rest.interruptions.filter(({ unheardWords }) => unheardWords.length > 0);
+  return {
+    tables: [
+      endsTable(ends),
+      pausesTable(ends),
+      interruptionTable(rest.interruptions),
+      asideTable([
+        ['backchannels', rest.backchannels],
+        ['coughs', rest.coughs],
+      ]),
+      ...speculationTables(rest),
+    ],
+    remarks: [
+      ...ends.filter(({ patience }) => patience === DEFAULT_PATIENCE).flatMap(endRemarks),
+      ...interruptionRemarks(rest.interruptions),
+      ...unheard.map(
+        ({ remembered, unheardWords }) => `in the history, unheard: "${unheardWords.join(' ')}" of "${remembered}"`,
+      ),
+      ...[...rest.backchannels, ...rest.coughs]
+        .filter(({ heardWhole }) => !heardWhole)
+        .map(
+          ({ text, voice, afterMs, understood }) =>
+            `lost a reply to "${text || 'cough'}" (${voice}) after ${afterMs} ms, understood "${understood}"`,
+        ),
+      ...speculationRemarks(speculationFigures(rest)),
+    ],
+    data: {
+      recognizer,
+      ends: ends.map(({ model, patience, found }) => ({
+        ...{ smartTurn: model, patience, all: endFigures(found) },
+        byKind: Object.fromEntries(UTTERANCE_CLASSES.map((kind) => [kind, endFigures(ofKind(found, kind))])),
+        utterances: found,
+      })),
+      interruptions: rest.interruptions,
+      unheardWords: unheard.length,
+      backchannels: rest.backchannels,
+      coughs: rest.coughs,
+      speculation: { ...speculationFigures(rest), on: rest.speculating, off: rest.waiting },
+    },
+  };
+}
+
+function endRemarks({ model, found }: EndRun): string[] {
+  const name = `${modelName(model)} Smart Turn`;
+  const complete = endFigures(ofKind(found, 'complete'));
+  return [
+    ...UTTERANCE_CLASSES.flatMap((kind) => {
+      const { falseCutOffs, count } = endFigures(ofKind(found, kind));
+      return falseCutOffs <= TARGETS.falseCutOffs
+        ? []
+        : [`${name}: ${percent(falseCutOffs)} of ${count} "${kind}" cut off, not 5 %`];
+    }),
+    ...(complete.waitP50Ms <= TARGETS.waitP50Ms
+      ? []
+      : [`${name}: wait p50 is ${whole(complete.waitP50Ms)} ms, not ${TARGETS.waitP50Ms}`]),
+    ...(complete.waitP90Ms <= TARGETS.waitP90Ms
+      ? []
+      : [`${name}: wait p90 is ${whole(complete.waitP90Ms)} ms, not ${TARGETS.waitP90Ms}`]),
+    ...found
+      .filter(({ waitMs }) => waitMs === undefined)
+      .map(({ text, voice }) => `${name}: no end of "${text}" (${voice})`),
+  ];
+}
+
+function interruptionRemarks(stopped: readonly Stopped[]): string[] {
+  const p95 = (values: readonly (number | undefined)[]): number => summarize(known(values)).p95;
+  const [silent, beyond, abort] = [
+    p95(stopped.map(({ silentMs }) => silentMs)),
+    p95(stopped.map(({ beyondEntryMs }) => beyondEntryMs)),
+    p95(stopped.map(({ abortMs }) => abortMs)),
+  ];
+  const unstopped = stopped.filter(({ silentMs }) => silentMs === undefined);
+  const unanswered = stopped.filter(({ answered }) => !answered);
+  return [
+    ...(silent <= TARGETS.silentMs ? [] : [`silence after ${whole(silent)} ms (p95), not ${TARGETS.silentMs}`]),
+    ...(beyond <= TARGETS.beyondMs
+      ? []
+      : [`${whole(beyond)} ms (p95) of it beyond confirmation and quantisation, not ${TARGETS.beyondMs}`]),
+    ...(abort <= TARGETS.abortMs
+      ? []
+      : [`requests closed ${whole(abort)} ms (p95) after the decision, not ${TARGETS.abortMs}`]),
+    ...unstopped.map(({ text, voice, afterMs }) => `"${text}" (${voice}) after ${afterMs} ms did not stop the reply`),
+    ...unanswered.map(({ text, voice, afterMs }) => `"${text}" (${voice}) after ${afterMs} ms was not answered`),
+  ];
+}
+
+function speculationRemarks({ savedMs, promisedMs, firstAudioMs }: ReturnType<typeof speculationFigures>): string[] {
+  const [saved, promised, first] = [summarize(savedMs).p50, summarize(promisedMs).p50, summarize(firstAudioMs)];
+  return [
+    ...(saved >= promised ? [] : [`speculation saves ${whole(saved)} ms (p50), not ${whole(promised)}`]),
+    ...(first.count > 0 && first.p95 <= TARGETS.firstAudioMs
+      ? []
+      : [
+          `first audio of a ready answer after ${whole(first.p95)} ms (p95 of ${first.count}), not ${TARGETS.firstAudioMs}`,
+        ]),
+  ];
+}
