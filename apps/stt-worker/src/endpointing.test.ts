@@ -102,7 +102,7 @@ describe('dynamic', () => {
     ['a text that says nothing', words(0.5), 1_000, 1_400],
     ['a text that must go on', words(0.04), 1_500, 1_800],
     ['a likely one that sounds complete', words(0.9, 0.98), 250, 260],
-    ['a likely one that sounds incomplete', words(0.9, 0.02), 500, 1_100],
+    ['a likely one that sounds incomplete', words(0.9, 0.02), 900, 1_300],
     ['an unknown one that sounds complete', words(0.5, 0.98), 250, 800],
     ['an unknown one that sounds incomplete', words(0.5, 0.02), 1_300, 1_700],
   ])('after %s waits so long', (_, evidence, atLeast, atMost) => {

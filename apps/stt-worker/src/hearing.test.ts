@@ -1,11 +1,20 @@
 import { type HearingState, INITIAL_HEARING } from '@parley/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { PauseEvidence } from './endpointing.ts';
 import { Hearing, type HearingAction, type HearingSettings } from './hearing.ts';
 
 const FRAME = 512;
 const SETTINGS: HearingSettings = {
+  turnDetection: 'static',
   silenceMs: 700,
+  patience: 50,
+  minWaitMs: 250,
+  maxWaitMs: 1_800,
+  weights: { text: 1, sound: 0.5, habit: 0.5 },
+  // Beyond what is reached: eager ends have tests of their own.
+  eagerProbability: 1,
+  maxTurnMs: 60_000,
   confirmMs: 200,
   pauseMs: 160,
   onProbability: 0.5,
@@ -51,9 +60,24 @@ interface Durable {
 
 const START: Durable = { cursor: 0, hearing: INITIAL_HEARING };
 
+/** What is known of a pause, by the text before it. */
+type Judge = (text: string) => PauseEvidence;
+
+const DYNAMIC: HearingSettings = { ...SETTINGS, turnDetection: 'dynamic', eagerProbability: 0.5 };
+const judge =
+  (completeness: number): Judge =>
+  (text) => ({ hasWords: text !== '', completeness, soundProbability: undefined });
+
+interface Life {
+  readonly maxWrites?: number;
+  readonly settings?: HearingSettings;
+  readonly judge?: Judge | undefined;
+}
+
 /** What a listener would write, with each segment's samples as its text; stops after `maxWrites`, as if killed. */
-function listen(from: Durable, { lengthSamples, probabilityAt, levelAt }: Scene, maxWrites = Number.POSITIVE_INFINITY) {
-  const hearing = new Hearing(from.cursor, from.hearing, SETTINGS);
+function listen(from: Durable, { lengthSamples, probabilityAt, levelAt }: Scene, life: Life = {}) {
+  const { maxWrites = Number.POSITIVE_INFINITY, settings = SETTINGS } = life;
+  const hearing = new Hearing(from.cursor, from.hearing, settings);
   const events: Written[] = [];
   let durable = from;
   let writes = 0;
@@ -81,6 +105,10 @@ function listen(from: Durable, { lengthSamples, probabilityAt, levelAt }: Scene,
       text = '';
     } else if (action.do === 'confirmed') {
       events.push({ type: action.do, detail: `${action.hearing.utterance} ${action.samples}` });
+    } else if (action.do === 'eager') {
+      events.push({ type: 'eager', detail: `${action.hearing.utterance} ${text} ${action.probability}` });
+    } else if (action.do === 'resumed') {
+      events.push({ type: 'resumed', detail: `${action.hearing.utterance}` });
     } else if (action.do !== 'move') {
       events.push({ type: action.do, detail: `${action.hearing.utterance} ${action.sample}` });
     }
@@ -89,6 +117,13 @@ function listen(from: Durable, { lengthSamples, probabilityAt, levelAt }: Scene,
     writes += 1;
   };
   while (hearing.position + FRAME <= lengthSamples) {
+    const pause = hearing.unweighed;
+    if (pause && life.judge) {
+      for (const action of hearing.weigh(pause, life.judge(durable.hearing.text))) {
+        if (writes >= maxWrites) return { events, durable, hearing };
+        write(action);
+      }
+    }
     const startSample = hearing.position;
     const actions = hearing.step({
       startSample,
@@ -251,11 +286,40 @@ describe('a successor', () => {
         let durable = START;
         const events: Written[] = [];
         for (const writes of [...lives, Number.POSITIVE_INFINITY]) {
-          const life = listen(durable, heard, writes);
+          const life = listen(durable, heard, { maxWrites: writes });
           events.push(...life.events);
           durable = life.durable;
         }
         expect(events).toEqual(undisturbed);
+      }),
+      { numRuns: 200 },
+    );
+  }, 60_000);
+
+  test('does so where text decides about the ends of turns, and says no plausible end twice', () => {
+    // Something that differs from text to text, but is the same whenever it is asked for.
+    const byText: Judge = (text) => {
+      const sum = [...text].reduce((total, character) => total + character.charCodeAt(0), 0);
+      return { hasWords: sum % 7 !== 0, completeness: (sum % 10) / 10, soundProbability: undefined };
+    };
+    fc.assert(
+      fc.property(scenes, fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 4 }), (heard, lives) => {
+        const undisturbed = listen(START, heard, { settings: DYNAMIC, judge: byText });
+        let durable = START;
+        const events: Written[] = [];
+        for (const maxWrites of [...lives, Number.POSITIVE_INFINITY]) {
+          const life = listen(durable, heard, { maxWrites, settings: DYNAMIC, judge: byText });
+          events.push(...life.events);
+          durable = life.durable;
+        }
+        expect(events).toEqual(undisturbed.events);
+        expect(durable).toEqual(undisturbed.durable);
+        for (const [index, { type }] of events.entries()) {
+          if (type !== 'eager') continue;
+          const next = events.slice(index + 1).find((later) => ['eager', 'resumed', 'end'].includes(later.type));
+          expect(next?.type).not.toBe('eager');
+          if (next?.type === 'end') expect(next.detail.split(' ')[1]).toBe(events[index]?.detail.split(' ')[1]);
+        }
       }),
       { numRuns: 200 },
     );
@@ -266,5 +330,121 @@ describe('a successor', () => {
     expect(durable.hearing.speaking).toBe(true);
     const { events } = listen({ ...durable }, scene(4_000));
     expect(typesOf(events)).toEqual(['stopped', 'end']);
+  });
+});
+
+describe('the end of a turn by what was said', () => {
+  const waits = (completeness: number, ...lengthsMs: number[]) => {
+    const { events } = listen(START, scene(...lengthsMs), { settings: DYNAMIC, judge: judge(completeness) });
+    const [, , sample = 0, decidedSample = 0] = (events.findLast(({ type }) => type === 'end')?.detail ?? '')
+      .split(' ')
+      .map(Number);
+    return { types: typesOf(events), waitMs: ms(decidedSample - sample) };
+  };
+
+  test('comes soon after a whole sentence, with a word before it', () => {
+    const { types, waitMs } = waits(0.93, 1_000, 2_000, 2_500);
+    expect(types).toEqual(['started', 'confirmed', 'stopped', 'final', 'eager', 'end']);
+    expect(waitMs).toBeLessThanOrEqual(400);
+  });
+
+  test('comes late after half a sentence, and is not called plausible for most of that time', () => {
+    const { types, waitMs } = waits(0.1, 1_000, 2_000, 2_500);
+    expect(types).toEqual(['started', 'confirmed', 'stopped', 'final', 'eager', 'end']);
+    expect(waitMs).toBeGreaterThan(1_500);
+    expect(waitMs).toBeLessThan(1_850);
+    expect(waits(0.1, 1_000, 2_000, 1_000, 1_000, 2_500).types).not.toContain('resumed');
+  });
+
+  test('is taken back when speech goes on, and told anew', () => {
+    const { types } = waits(0.7, 1_000, 2_000, 600, 1_000, 2_500);
+    expect(types).toEqual([
+      ...['started', 'confirmed', 'stopped', 'final', 'eager'],
+      ...['started', 'resumed', 'confirmed', 'stopped', 'final', 'eager', 'end'],
+    ]);
+  });
+
+  test('does not come by silence where the user says when', () => {
+    const manual: HearingSettings = { ...DYNAMIC, turnDetection: 'manual' };
+    const heard = scene(1_000, 2_000, 9_000, 1_000, 9_000);
+    const { events, hearing } = listen(START, heard, { settings: manual, judge: judge(0.95) });
+    expect(typesOf(events)).not.toContain('end');
+    expect(typesOf(events)).not.toContain('eager');
+    expect(hearing.commit(hearing.position).map((action) => action.do)).toEqual(['end']);
+  });
+
+  test.each(['static', 'dynamic', 'manual'] as const)('comes soon after speech without words: %s', (turnDetection) => {
+    const nothing: Judge = () => ({ hasWords: false, completeness: 0, soundProbability: undefined });
+    const { events } = listen(START, scene(1_000, 160, 2_000), {
+      settings: { ...DYNAMIC, turnDetection },
+      judge: nothing,
+    });
+    const [, , sample = 0, decidedSample = 0] = (events.at(-1)?.detail ?? '').split(' ').map(Number);
+    expect(typesOf(events)).toEqual(['started', 'stopped', 'final', 'end']);
+    expect(ms(decidedSample - sample)).toBeLessThanOrEqual(400);
+  });
+
+  test('is told ahead where the silence is fixed, half-way', () => {
+    const { events } = listen(START, scene(1_000, 2_000, 2_000), {
+      settings: { ...DYNAMIC, turnDetection: 'static' },
+      judge: judge(0.1),
+    });
+    expect(typesOf(events)).toEqual(['started', 'confirmed', 'stopped', 'final', 'eager', 'end']);
+  });
+
+  test('follows patience from one moment to the next', () => {
+    const { hearing } = listen(START, scene(1_000, 2_000, 800), { settings: DYNAMIC, judge: judge(0.5) });
+    expect(hearing.hearing.open).toBe(true);
+    hearing.update({ patience: 0 });
+    const actions = hearing.step({
+      startSample: hearing.position,
+      samples: FRAME,
+      probability: 0,
+      levelDbfs: () => -90,
+    });
+    expect(actions.map((action) => action.do)).toContain('end');
+  });
+
+  test('waits for the longest time where nothing is known, and takes no evidence of another pause', () => {
+    const heard = scene(1_000, 2_000, 1_000);
+    const { hearing } = listen(START, heard, { settings: DYNAMIC });
+    const pause = hearing.unweighed;
+    expect(pause).toMatchObject({ utterance: 1 });
+    const evidence = judge(0.95)('x');
+    expect(hearing.weigh({ utterance: 1, lastSpeechSample: 1 }, evidence)).toEqual([]);
+    expect(hearing.weigh({ utterance: 2, lastSpeechSample: pause?.lastSpeechSample ?? 0 }, evidence)).toEqual([]);
+    expect(hearing.hearing.open).toBe(true);
+    // Late, but not too late: the wait is over.
+    expect(pause && hearing.weigh(pause, evidence).map((action) => action.do)).toEqual(['end']);
+  });
+
+  test('comes at the next cut or pause when the turn has grown too long', () => {
+    const settings = { ...DYNAMIC, maxTurnMs: 10_000 };
+    const { events } = listen(START, scene(500, 24_000, 2_000), { settings, judge: judge(0.9) });
+    const ends = events.filter(({ type }) => type === 'end').map(({ detail }) => Number(detail.split(' ')[3]));
+    const starts = events.filter(({ type }) => type === 'started').map(({ detail }) => Number(detail.split(' ')[1]));
+    expect(ends.length).toBeGreaterThanOrEqual(2);
+    ends.slice(0, -1).forEach((end, index) => {
+      expect(ms(end - (starts[index] ?? 0))).toBeGreaterThanOrEqual(10_000);
+      expect(ms(end - (starts[index] ?? 0))).toBeLessThanOrEqual(15_200);
+    });
+    const pausing = listen(START, scene(500, 3_000, 300, 3_000, 300, 4_500, 1_200, 500), {
+      settings,
+      judge: judge(0.3),
+    });
+    expect(typesOf(pausing.events).filter((type) => type === 'end')).toHaveLength(1);
+  });
+
+  test("learns the speaker's pauses, and keeps them from turn to turn", () => {
+    const { durable } = listen(START, scene(1_000, 1_000, 900, 1_000, 900, 1_000, 2_500), {
+      settings: DYNAMIC,
+      judge: judge(0.1),
+    });
+    expect(durable.hearing.open).toBe(false);
+    expect(durable.hearing.ownPauseMs).toBeGreaterThan(600);
+    expect(durable.hearing.ownPauseMs).toBeLessThan(900);
+    const cutOff = listen(START, scene(1_000, 1_000, 1_000, 1_000, 2_500), { settings: DYNAMIC, judge: judge(0.95) });
+    expect(typesOf(cutOff.events).filter((type) => type === 'end')).toHaveLength(2);
+    expect(cutOff.durable.hearing.ownPauseMs).toBeGreaterThan(600);
   });
 });

@@ -4,14 +4,16 @@ import {
   msToSamples,
   SILENCE,
   SPEECH_SAMPLE_RATE_HZ,
+  samplesToMs,
   stepVoiceActivity,
   type VoiceActivity,
   type VoiceActivitySettings,
 } from '@parley/audio';
 import type { HearingState } from '@parley/protocol';
-import { staticSilence } from './endpointing.ts';
+import { type EndpointingSettings, judgeEnd, learnPause, type PauseEvidence } from './endpointing.ts';
 
 const samplesOf = (ms: number): number => msToSamples(ms, SPEECH_SAMPLE_RATE_HZ);
+const msOf = (samples: number): number => samplesToMs(samples, SPEECH_SAMPLE_RATE_HZ);
 
 /** Audio before the onset that belongs to a segment: the weak beginning of the first word. */
 const PRE_ROLL_SAMPLES = samplesOf(320);
@@ -22,10 +24,18 @@ const CUT_FROM_SAMPLES = samplesOf(4_000);
 const CUT_BY_SAMPLES = samplesOf(5_000);
 /** Silence inside such speech that is worth cutting at without looking further. */
 const CLEAR_DIP_SAMPLES = samplesOf(64);
+/** A shorter silence is no plausible end: people do not notice it. */
+const LEAST_EAGER_MS = 190;
+/** Speech that follows so soon on the end of a turn was cut off: the pause was one of the speaker's own. */
+const CUT_OFF_MS = 1_500;
+/** Longer pauses are those of somebody who is busy, not of somebody who speaks. */
+const LONGEST_PAUSE_MS = 3_000;
 
-export interface HearingSettings {
-  /** Silence that ends a turn. */
-  readonly silenceMs: number;
+export interface HearingSettings extends EndpointingSettings {
+  /** Probability of an end from which it is told. */
+  readonly eagerProbability: number;
+  /** A turn that has lasted so long is ended at its next pause or cut. */
+  readonly maxTurnMs: number;
   /** Speech that confirms an interruption. */
   readonly confirmMs: number;
   /** Silence at which a stretch of speech is settled. */
@@ -43,6 +53,15 @@ export interface HeardFrame {
   levelDbfs(): number;
 }
 
+/** A pause of an open utterance: nothing else has the same two numbers. */
+export interface Pause {
+  readonly utterance: number;
+  readonly lastSpeechSample: number;
+}
+
+/** Why a turn was ended. */
+export type EndReason = 'silence' | 'commit' | 'length';
+
 /** The hearing state without its text, which comes from the recogniser, later. */
 export type HeardState = Omit<HearingState, 'text'>;
 
@@ -55,6 +74,10 @@ export type HearingAction =
   | { readonly do: 'started'; readonly sample: number; readonly hearing: HeardState }
   | { readonly do: 'confirmed'; readonly samples: number; readonly hearing: HeardState }
   | { readonly do: 'stopped'; readonly sample: number; readonly hearing: HeardState }
+  /** The turn may be over; all its text has been settled. */
+  | { readonly do: 'eager'; readonly probability: number; readonly hearing: HeardState }
+  /** It was not. */
+  | { readonly do: 'resumed'; readonly hearing: HeardState }
   /** The segment ends; the cursor moves to its end once its text is there. */
   | { readonly do: 'settle'; readonly fromSample: number; readonly cursor: number; readonly hearing: HeardState }
   /** Nothing was said up to the cursor. */
@@ -64,6 +87,9 @@ export type HearingAction =
       readonly utterance: number;
       readonly sample: number;
       readonly decidedSample: number;
+      readonly reason: EndReason;
+      /** A plausible end had been told. */
+      readonly wasEager: boolean;
       readonly cursor: number;
       readonly hearing: HeardState;
     };
@@ -81,6 +107,9 @@ export type HearingAction =
  * begins at the cursor with the hearing state. So whoever hears on from a cut decides the same, sample for sample. Frames
  * are counted from the cut, and the voice activity model starts afresh with it. A cut may lie before what was heard
  * already: then the position goes back.
+ *
+ * When a pause ends the turn depends on what was said, which is known a little later than the pause: `unweighed` names the
+ * pause that waits for it, `weigh` tells.
  */
 export class Hearing {
   #settings: HearingSettings;
@@ -92,6 +121,8 @@ export class Hearing {
   #quietest: { readonly sample: number; readonly levelDbfs: number } | undefined;
   #previousLevelDbfs: number | undefined;
   #cuts = 0;
+  /** What is known of the present pause. */
+  #evidence: PauseEvidence | undefined;
 
   constructor(cursor: number, { text: _, ...hearing }: HearingState, settings: HearingSettings) {
     this.#settings = settings;
@@ -124,6 +155,21 @@ export class Hearing {
     return this.#segment !== undefined;
   }
 
+  /** The present pause of an open utterance, as long as no evidence is known of it. */
+  get unweighed(): Pause | undefined {
+    return this.#evidence === undefined ? this.#pauseNow() : undefined;
+  }
+
+  /** Takes what is known of a pause; if that is over, it is of no use any more. */
+  weigh(pause: Pause, evidence: PauseEvidence): HearingAction[] {
+    const now = this.#pauseNow();
+    if (now?.utterance !== pause.utterance || now.lastSpeechSample !== pause.lastSpeechSample) return [];
+    this.#evidence = evidence;
+    const actions: HearingAction[] = [];
+    this.#rest(actions);
+    return actions;
+  }
+
   update(settings: Partial<HearingSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
   }
@@ -139,7 +185,10 @@ export class Hearing {
       this.#lookForCut(frame, actions);
     } else if (event?.type === 'offset') {
       this.#pause(event.speechEndSample, actions);
-    } else if (this.#hearing.speaking && this.#position - this.#hearing.lastSpeechSample >= this.#pauseSamples()) {
+    } else if (
+      this.#hearing.speaking &&
+      this.#position - this.#hearing.lastSpeechSample >= samplesOf(this.#pauseMs())
+    ) {
       // Speech that a predecessor heard going on, and that is not there any more: its audio was lost.
       this.#stop(this.#hearing.lastSpeechSample, actions);
     }
@@ -153,7 +202,7 @@ export class Hearing {
     this.#position = Math.max(this.#position, sample);
     if (this.#segment) this.#pause(speechEnd(this.#activity) ?? this.#position, actions);
     else this.#stop(this.#hearing.lastSpeechSample, actions);
-    if (this.#hearing.open) this.#end(this.#position, actions);
+    if (this.#hearing.open) this.#end(this.#position, 'commit', actions);
     return actions;
   }
 
@@ -169,12 +218,13 @@ export class Hearing {
   }
 
   #voiceActivitySettings(): VoiceActivitySettings {
-    const { onProbability, offProbability, pauseMs, silenceMs } = this.#settings;
-    return { ...DEFAULT_VOICE_ACTIVITY, onProbability, offProbability, minSilenceMs: Math.min(pauseMs, silenceMs) };
+    const { onProbability, offProbability } = this.#settings;
+    return { ...DEFAULT_VOICE_ACTIVITY, onProbability, offProbability, minSilenceMs: this.#pauseMs() };
   }
 
-  #pauseSamples(): number {
-    return samplesOf(Math.min(this.#settings.pauseMs, this.#settings.silenceMs));
+  #pauseMs(): number {
+    const { turnDetection, pauseMs, silenceMs } = this.#settings;
+    return turnDetection === 'static' ? Math.min(pauseMs, silenceMs) : pauseMs;
   }
 
   /** Speech goes on, or has just been noticed. */
@@ -185,6 +235,7 @@ export class Hearing {
     if (!this.#segment) {
       const startSample = Math.max(this.#cutSample, onsetSample - PRE_ROLL_SAMPLES);
       this.#segment = { startSample, fedSample: startSample };
+      this.#evidence = undefined;
     }
     // What a predecessor has published already is not published again: `speaking` and `confirmed` say so for the speech
     // that went on, `lastSpeechSample` for a stretch that it heard to its end without settling it.
@@ -193,6 +244,7 @@ export class Hearing {
     if (!speaking && !isKnown) {
       this.#hearing = {
         ...this.#hearing,
+        ...this.#habitAfter(onsetSample),
         onsetSample: this.#hearing.open ? this.#hearing.onsetSample : onsetSample,
         lastSpeechSample: speechEndSample,
         open: true,
@@ -201,9 +253,21 @@ export class Hearing {
       };
       actions.push({ do: 'started', sample: onsetSample, hearing: this.#hearing });
     }
+    if (this.#hearing.eager) {
+      this.#hearing = { ...this.#hearing, eager: false };
+      actions.push({ do: 'resumed', hearing: this.#hearing });
+    }
     if (isKnown || confirmed || speechSamples < samplesOf(this.#settings.confirmMs)) return;
     this.#hearing = { ...this.#hearing, confirmed: true };
     actions.push({ do: 'confirmed', samples: speechSamples, hearing: this.#hearing });
+  }
+
+  /** What the pause before this onset says about the speaker. */
+  #habitAfter(onsetSample: number): Pick<HeardState, 'ownPauseMs'> {
+    const { open, utterance, lastSpeechSample, ownPauseMs } = this.#hearing;
+    const pauseMs = msOf(onsetSample - lastSpeechSample);
+    const isOwn = open ? pauseMs <= LONGEST_PAUSE_MS : utterance > 1 && pauseMs <= CUT_OFF_MS;
+    return isOwn && pauseMs > 0 ? { ownPauseMs: learnPause(ownPauseMs, pauseMs) } : {};
   }
 
   /**
@@ -239,12 +303,20 @@ export class Hearing {
   }
 
   #cutSpeech(sample: number, actions: HearingAction[]): void {
+    const isTooLong = this.#isTooLong(sample);
+    if (isTooLong) this.#stop(sample, actions);
     this.#hearing = { ...this.#hearing, lastSpeechSample: sample };
     this.#settle(sample, actions);
+    if (isTooLong) this.#end(sample, 'length', actions);
+  }
+
+  #isTooLong(sample: number): boolean {
+    return sample - this.#hearing.onsetSample >= samplesOf(this.#settings.maxTurnMs);
   }
 
   #pause(speechEndSample: number, actions: HearingAction[]): void {
     this.#stop(speechEndSample, actions);
+    this.#evidence = undefined;
     this.#hearing = { ...this.#hearing, lastSpeechSample: Math.max(this.#hearing.lastSpeechSample, speechEndSample) };
     if (speechEndSample > this.#cutSample) return this.#settle(this.#position, actions);
     // Speech was cut, and there was none any more behind the cut: it is silence from there on.
@@ -270,14 +342,34 @@ export class Hearing {
   /** In silence: the turn may be over, or the cursor may have fallen too far behind. */
   #rest(actions: HearingAction[]): void {
     if (this.#activity.phase !== 'silence' || this.#segment) return;
-    const position = this.#position;
-    const { open, speaking, lastSpeechSample } = this.#hearing;
-    const isOver = staticSilence(this.#settings.silenceMs);
-    if (open && !speaking && isOver({ lastSpeechSample, position })) return this.#end(this.#beforePreRoll(), actions);
-    if (position - this.#cutSample < SILENT_MOVE_SAMPLES) return;
+    const reason = this.#reasonToEnd(actions);
+    if (reason) return this.#end(this.#beforePreRoll(), reason, actions);
+    if (this.#position - this.#cutSample < SILENT_MOVE_SAMPLES) return;
     const cursor = this.#beforePreRoll();
     this.#startAt(cursor);
     actions.push({ do: 'move', cursor, hearing: this.#hearing });
+  }
+
+  #pauseNow(): Pause | undefined {
+    const { open, speaking, utterance, lastSpeechSample } = this.#hearing;
+    if (!open || speaking || this.#segment || this.#position < lastSpeechSample) return undefined;
+    return { utterance, lastSpeechSample };
+  }
+
+  /** Why the turn ends in this silence, if it does; tells a plausible end, once. */
+  #reasonToEnd(actions: HearingAction[]): EndReason | undefined {
+    const pause = this.#pauseNow();
+    if (!pause) return undefined;
+    const silenceMs = msOf(this.#position - pause.lastSpeechSample);
+    const { eager, ownPauseMs } = this.#hearing;
+    const { waitMs, probability } = judgeEnd(silenceMs, this.#evidence, ownPauseMs, this.#settings);
+    if (silenceMs >= waitMs) return 'silence';
+    if (this.#isTooLong(this.#position)) return 'length';
+    if (eager || !this.#evidence?.hasWords || silenceMs < LEAST_EAGER_MS) return undefined;
+    if (this.#settings.turnDetection === 'manual' || probability < this.#settings.eagerProbability) return undefined;
+    this.#hearing = { ...this.#hearing, eager: true };
+    actions.push({ do: 'eager', probability, hearing: this.#hearing });
+    return undefined;
   }
 
   /** The latest place from which a successor would still hear the beginning of a word that starts now. */
@@ -285,13 +377,16 @@ export class Hearing {
     return Math.max(this.#cutSample, this.#position - PRE_ROLL_SAMPLES);
   }
 
-  #end(cursor: number, actions: HearingAction[]): void {
-    const { utterance, lastSpeechSample } = this.#hearing;
+  #end(cursor: number, reason: EndReason, actions: HearingAction[]): void {
+    const { utterance, lastSpeechSample, eager: wasEager = false } = this.#hearing;
     const decidedSample = this.#position;
-    this.#hearing = { ...this.#hearing, open: false, utterance: utterance + 1, speaking: false, confirmed: false };
+    const next = { open: false, utterance: utterance + 1, speaking: false, confirmed: false, eager: false };
+    this.#hearing = { ...this.#hearing, ...next };
+    this.#evidence = undefined;
     this.#startAt(cursor);
     const hearing = this.#hearing;
-    actions.push({ do: 'end', utterance, sample: lastSpeechSample, decidedSample, cursor, hearing });
+    const sample = lastSpeechSample;
+    actions.push({ do: 'end', utterance, sample, decidedSample, reason, wasEager, cursor, hearing });
   }
 
   /** As a successor begins: what is not in the hearing state is forgotten. */

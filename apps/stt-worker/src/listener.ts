@@ -1,14 +1,25 @@
 import { bytesToInt16, EnergyGate, msToSamples, rmsDbfs, SPEECH_SAMPLE_RATE_HZ, samplesToMs } from '@parley/audio';
 import { VAD_FRAME_SAMPLES, type VadFrame, type VadState } from '@parley/audio/vad';
 import type { AudioFrame, Bus, Lease, LogSubscription } from '@parley/bus';
-import { compareEventIds, type NewEvent, type SessionEvent, type SessionId, VoiceError } from '@parley/protocol';
+import {
+  compareEventIds,
+  type NewEvent,
+  type SessionEvent,
+  type SessionId,
+  type Settings,
+  VoiceError,
+} from '@parley/protocol';
 import type { Clock, Logger } from '@parley/runtime';
 import { AudioRing } from './audio-ring.ts';
-import { type HeardState, Hearing, type HearingAction, type HearingSettings } from './hearing.ts';
+import type { EvidenceWeights } from './endpointing.ts';
+import { type HeardState, Hearing, type HearingAction, type HearingSettings, type Pause } from './hearing.ts';
 import { type LeaseEnd, LeaseWriter } from './lease-writer.ts';
 import type { SttMetrics } from './metrics.ts';
 import { joinTexts } from './plain-text.ts';
 import type { RecognitionStream } from './recognizer.ts';
+import { textCompleteness } from './turn-end/completeness.ts';
+import { RecentAudio } from './turn-end/recent-audio.ts';
+import type { SoundJudge } from './turn-end/sound-judge.ts';
 import { recordUtterance, UtteranceTrace } from './utterance-trace.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
@@ -24,6 +35,11 @@ const MAX_FILLED_GAP_SAMPLES = samplesOf(6_000);
 /** The log is never longer. */
 const MAX_LOG_EVENTS = 10_000;
 const PARTIAL_INTERVAL_MS = 100;
+/** Hearing waits so long at a pause to know what was said before it, and as long as it takes if it is further behind. */
+const JUDGEMENT_LIMIT_MS = 200;
+const CATCH_UP_SAMPLES = samplesOf(500);
+/** What the end-of-turn model gets of the time before the turn. */
+const SOUND_LEAD_SAMPLES = samplesOf(500);
 
 export type ListenerEnd = LeaseEnd | 'failed' | 'left';
 
@@ -33,7 +49,10 @@ export interface ListenerOptions {
   readonly lease: Lease;
   readonly stream: RecognitionStream;
   readonly detector: VoiceDetector;
-  readonly hearing: Omit<HearingSettings, 'silenceMs' | 'confirmMs'>;
+  readonly hearing: Pick<HearingSettings, 'pauseMs' | 'onProbability' | 'offProbability'>;
+  readonly weights: EvidenceWeights;
+  /** Where there is none, turns end by text and habit. */
+  readonly soundJudge: SoundJudge | undefined;
   /** Frames below this are silence without asking the detector. */
   readonly gateDbfs: number;
   readonly settleTimeoutMs: number;
@@ -73,6 +92,11 @@ export class Listener {
   #isReadingPaused = false;
   /** The user ended the turn when so much audio had been sent. */
   #commitSample: number | undefined;
+  /** The pause of which evidence was asked for last. */
+  #asked: Pause | undefined;
+  #askedMs = Number.NEGATIVE_INFINITY;
+  #settings: Settings;
+  readonly #recent: RecentAudio | undefined;
   #lastPartialMs = Number.NEGATIVE_INFINITY;
   #lastPartial = '';
   #failing = false;
@@ -87,11 +111,13 @@ export class Listener {
     const { bus, session, lease, clock, metrics, stream, detector, gateDbfs } = options;
     const { audioCursor: cursor, hearing, settings, fence } = lease;
     this.#options = options;
+    this.#settings = settings;
     this.#hearing = new Hearing(cursor, hearing, {
       ...options.hearing,
-      silenceMs: settings.silenceMs,
-      confirmMs: settings.confirmMs,
+      weights: options.weights,
+      ...hearingSettings(settings),
     });
+    this.#recent = options.soundJudge && new RecentAudio(options.soundJudge.maxSamples);
     this.#ring = new AudioRing(cursor, MAX_HELD_SAMPLES);
     this.#receivedMs = bus.redisNowMs();
     this.#vadState = detector.createState();
@@ -170,7 +196,18 @@ export class Listener {
   /** Audio waits for the recogniser or for the log; asking again later is up to the caller. */
   get isHeldUp(): boolean {
     if (this.#ended !== undefined || !this.#hasFrame(this.#hearing.position)) return false;
-    return this.#options.stream.backlogMs > MAX_BACKLOG_MS || this.#writer.size > MAX_WAITING_WRITES;
+    if (this.#options.stream.backlogMs > MAX_BACKLOG_MS || this.#writer.size > MAX_WAITING_WRITES) return true;
+    return this.#awaitsJudgement;
+  }
+
+  /**
+   * A pause is judged before what follows it is heard, so that a backlog is divided into turns as it would have been live.
+   * Live audio is heard on after a while all the same: it may be an interruption.
+   */
+  get #awaitsJudgement(): boolean {
+    if (this.#hearing.unweighed === undefined) return false;
+    const backlogSamples = this.#ring.endSample - this.#hearing.position;
+    return backlogSamples >= CATCH_UP_SAMPLES || this.#options.clock.nowMs() - this.#askedMs < JUDGEMENT_LIMIT_MS;
   }
 
   /**
@@ -178,6 +215,7 @@ export class Listener {
    * here and now.
    */
   takeFrames(max: number): VadFrame[] {
+    this.#askEvidence();
     if (this.#scoring !== undefined || this.isHeldUp) return [];
     const frames: Frame[] = [];
     let position = this.#hearing.position;
@@ -189,6 +227,7 @@ export class Listener {
         this.#options.detector.skip({ state: this.#vadState, pcm: frame.pcm });
         this.#options.metrics.vadFrames.inc({ judge: 'gate' });
         this.#hear(frame, 0);
+        if (this.#awaitsJudgement) break;
         position = this.#hearing.position;
       } else {
         frames.push(frame);
@@ -291,6 +330,7 @@ export class Listener {
   #hear({ startSample, pcm }: Frame, probability: number): void {
     const { cuts } = this.#hearing;
     const samples = pcm.length;
+    this.#recent?.put(startSample, pcm);
     this.#perform(this.#hearing.step({ startSample, samples, probability, levelDbfs: () => rmsDbfs(pcm) }));
     if (this.#hearing.cuts !== cuts) this.#startAfresh();
   }
@@ -318,6 +358,39 @@ export class Listener {
 
   #perform(actions: readonly HearingAction[]): void {
     for (const action of actions) this.#act(action);
+    this.#askEvidence();
+  }
+
+  /** Finds out about a new pause what its text and its sound say. */
+  #askEvidence(): void {
+    const pause = this.#hearing.unweighed;
+    if (pause === undefined || this.#ended !== undefined) return;
+    const { utterance, lastSpeechSample } = this.#asked ?? {};
+    if (utterance === pause.utterance && lastSpeechSample === pause.lastSpeechSample) return;
+    this.#asked = pause;
+    this.#askedMs = this.#options.clock.nowMs();
+    const sound = this.#askSound();
+    // Its turn comes when everything that was said before the pause has been settled.
+    this.#writer.push(({ hearing: { text } }) => void this.#weigh(pause, text, sound));
+  }
+
+  async #askSound(): Promise<number | undefined> {
+    const { soundJudge, weights } = this.#options;
+    if (!soundJudge || weights.sound === 0 || this.#settings.turnDetection !== 'dynamic') return undefined;
+    const { position, hearing } = this.#hearing;
+    const fromSample = Math.max(0, hearing.onsetSample - SOUND_LEAD_SAMPLES, position - soundJudge.maxSamples);
+    const pcm = this.#recent?.slice(fromSample, position);
+    return pcm && soundJudge.score(pcm);
+  }
+
+  async #weigh(pause: Pause, text: string, sound: Promise<number | undefined>): Promise<void> {
+    const soundProbability = await sound;
+    if (this.#ended !== undefined) return;
+    const completeness = textCompleteness(text, this.#settings.language);
+    const { cuts } = this.#hearing;
+    this.#perform(this.#hearing.weigh(pause, { hasWords: completeness > 0, completeness, soundProbability }));
+    if (this.#hearing.cuts !== cuts) this.#startAfresh();
+    this.#options.wake();
   }
 
   #act(action: HearingAction): void {
@@ -335,6 +408,11 @@ export class Listener {
         return this.#publish({ type: 'speech.confirmed', samples: action.samples }, action.hearing);
       case 'stopped':
         return this.#publish({ type: 'speech.stopped', sample: action.sample }, action.hearing);
+      case 'eager':
+        return this.#eager(action);
+      case 'resumed':
+        this.#options.metrics.eager.inc({ outcome: 'resumed' });
+        return this.#publish({ type: 'turn.resumed' }, action.hearing);
       case 'settle':
         return this.#settle(action);
       case 'move':
@@ -384,7 +462,20 @@ export class Listener {
     });
   }
 
-  #endTurn({ utterance, sample, decidedSample, cursor, hearing }: Extract<HearingAction, { do: 'end' }>): void {
+  /** Names the text that the turn has if nothing more comes: what was said has been settled before. */
+  #eager({ probability, hearing }: Extract<HearingAction, { do: 'eager' }>): void {
+    const { utterance } = hearing;
+    const trace = this.#trace.of(utterance);
+    const rounded = Math.round(probability * 1_000) / 1_000;
+    this.#writer.push(({ cursor, hearing: { text } }) => ({
+      events: [{ type: 'turn.eager', utterance, text, probability: rounded, trace }],
+      cursor,
+      hearing: { ...hearing, text },
+    }));
+  }
+
+  #endTurn(action: Extract<HearingAction, { do: 'end' }>): void {
+    const { utterance, sample, decidedSample, cursor, hearing } = action;
     const { bus, clock, metrics, session } = this.#options;
     const trace = this.#trace.of(utterance);
     const decidedMs = clock.nowMs();
@@ -393,11 +484,17 @@ export class Listener {
       lastSpeechMs: this.#cameAtMs(sample),
       decidedMs: bus.redisNowMs(),
     };
-    this.#writer.push(({ hearing: { text } }) => ({
-      events: [{ type: 'turn.ended', utterance, text, sample, decidedSample, trace }],
-      cursor,
-      hearing: { ...hearing, text: '' },
-    }));
+    const mode = this.#settings.turnDetection;
+    this.#writer.push(({ hearing: { text } }) => {
+      metrics.turns.inc({ reason: text === '' ? 'empty' : action.reason });
+      if (text !== '') metrics.turnWaitSeconds.observe({ mode }, (decidedSample - sample) / SPEECH_SAMPLE_RATE_HZ);
+      if (action.wasEager) metrics.eager.inc({ outcome: 'ended' });
+      return {
+        events: [{ type: 'turn.ended', utterance, text, sample, decidedSample, trace }],
+        cursor,
+        hearing: { ...hearing, text: '' },
+      };
+    });
     this.#writer.push(() => {
       metrics.turnEndSeconds.observe((clock.nowMs() - decidedMs) / 1_000);
       recordUtterance({ session, utterance, trace }, { ...times, writtenMs: bus.redisNowMs() });
@@ -430,8 +527,8 @@ export class Listener {
       case 'input.commit':
         return void this.commit();
       case 'session.updated': {
-        const { silenceMs, confirmMs } = event.settings;
-        return this.#hearing.update({ silenceMs, confirmMs });
+        this.#settings = event.settings;
+        return this.#hearing.update(hearingSettings(event.settings));
       }
       case 'lease.moved':
         return event.fence === this.#options.lease.fence ? undefined : this.#end('fenced');
@@ -453,8 +550,16 @@ export class Listener {
   }
 }
 
-type SpeechEvent = WithoutUtterance<NewEvent<'speech.started' | 'speech.confirmed' | 'speech.stopped'>>;
+type SpeechEvent = WithoutUtterance<
+  NewEvent<'speech.started' | 'speech.confirmed' | 'speech.stopped' | 'turn.resumed'>
+>;
 type WithoutUtterance<T> = T extends unknown ? Omit<T, 'utterance' | 'trace'> : never;
+
+/** What of a session's settings concerns hearing. */
+function hearingSettings(settings: Settings): Omit<HearingSettings, keyof ListenerOptions['hearing'] | 'weights'> {
+  const { confirmMs, turnDetection, silenceMs, patience, minWaitMs, maxWaitMs, eagerProbability, maxTurnMs } = settings;
+  return { confirmMs, turnDetection, silenceMs, patience, minWaitMs, maxWaitMs, eagerProbability, maxTurnMs };
+}
 
 /** Fixed threshold, no memory but its hold time: what passes depends on the audio since the cut alone. */
 function freshGate(gateDbfs: number): EnergyGate {

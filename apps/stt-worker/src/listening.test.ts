@@ -58,7 +58,7 @@ async function kill(worker: TestWorker): Promise<void> {
 }
 
 async function openSession(settings: Partial<Settings> = {}): Promise<SpokenSession> {
-  const session = await SpokenSession.open(bus, settings);
+  const session = await SpokenSession.open(bus, { turnDetection: 'static', ...settings });
   sessions.push(session);
   return session;
 }
@@ -98,7 +98,7 @@ describe('a listener', () => {
     const types = (await spoken.events()).map(({ type }) => type);
     expect(types.filter((type) => type !== 'transcript.partial')).toEqual([
       ...['session.moved', 'lease.moved', 'speech.started', 'speech.confirmed', 'speech.stopped'],
-      ...['transcript.final', 'turn.ended'],
+      ...['transcript.final', 'turn.eager', 'turn.ended'],
     ]);
     const partials = await spoken.events('transcript.partial');
     expect(partials.length).toBeGreaterThan(5);

@@ -7,6 +7,7 @@ import type { EngineStatus } from './engine-status.ts';
 import { Listener, type ListenerEnd, type ListenerOptions } from './listener.ts';
 import { type SttMetrics, sttMetrics } from './metrics.ts';
 import type { RecognitionStream, Recognizer } from './recognizer.ts';
+import type { SoundJudge } from './turn-end/sound-judge.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 /** Frames of one session in one batch: a backlog is caught up with at several times real time, beside live sessions. */
@@ -29,6 +30,8 @@ export interface ListeningOptions {
   readonly signal: AbortSignal;
   readonly engine: EngineStatus;
   readonly detector: VoiceDetector;
+  /** Tells ends of turns by their sound; without one they are told by text and habit. */
+  readonly soundJudge?: SoundJudge | undefined;
   readonly handOverLimitMs?: number;
   readonly probeIntervalMs?: number;
   readonly config: {
@@ -37,6 +40,9 @@ export interface ListeningOptions {
     readonly offProbability: number;
     readonly gateDbfs: number;
     readonly stallTimeoutMs: number;
+    readonly turnTextWeight: number;
+    readonly turnSoundWeight: number;
+    readonly turnHabitWeight: number;
   };
 }
 
@@ -181,7 +187,7 @@ class Listening {
 
   #listen(parts: Pick<ListenerOptions, 'session' | 'lease' | 'stream' | 'logger'>, minPauseMs: number): void {
     const { session, lease, logger } = parts;
-    const { bus, clock, detector, config } = this.#options;
+    const { bus, clock, detector, soundJudge, config } = this.#options;
     const { onProbability, offProbability, gateDbfs, stallTimeoutMs } = config;
     const pauseMs = Math.max(config.pauseMs ?? DEFAULT_PAUSE_MS, minPauseMs);
     let release = (): void => undefined;
@@ -189,6 +195,8 @@ class Listening {
       ...parts,
       ...{ bus, detector, clock, gateDbfs, metrics: this.#metrics },
       hearing: { pauseMs, onProbability, offProbability },
+      weights: { text: config.turnTextWeight, sound: config.turnSoundWeight, habit: config.turnHabitWeight },
+      soundJudge,
       settleTimeoutMs: stallTimeoutMs,
       pauseReading: () => this.#reader.remove(session),
       resumeReading: (fromSample) => this.#reader.add(session, fromSample),

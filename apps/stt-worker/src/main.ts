@@ -5,9 +5,9 @@ import { chooseEngine, loadRecognizer } from './choose.ts';
 import { sttConfig } from './config.ts';
 import { startEngine } from './engine-status.ts';
 import { runListening } from './listening.ts';
+import { loadVoiceDetector } from './load-voice-detector.ts';
 import { loadSoundJudge } from './turn-end/load-sound-judge.ts';
 import { soundJudgeMetrics } from './turn-end/sound-judge-metrics.ts';
-import { loadVoiceDetector } from './load-voice-detector.ts';
 
 /** Names in a shared configuration file that other services read. */
 const FOREIGN_NAMES = /^PARLEY_(?!STT_|VAD|TURN_)/;

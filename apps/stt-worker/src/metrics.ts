@@ -35,6 +35,22 @@ export function sttMetrics(metrics: Metrics) {
       name: 'parley_stt_turn_end_seconds',
       help: 'From the decision that a turn has ended to its event in the log.',
     }),
+    turnWaitSeconds: metrics.histogram({
+      name: 'parley_stt_turn_wait_seconds',
+      help: 'Silence after which turns were ended, in audio, by mode of turn detection.',
+      labelNames: ['mode'],
+      buckets: [0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.8, 2.5, 5],
+    }),
+    turns: metrics.counter({
+      name: 'parley_stt_turns_total',
+      help: 'Turns ended by reason: silence, commit (input.commit), length (maxTurnMs) or empty (speech without words).',
+      labelNames: ['reason'],
+    }),
+    eager: metrics.counter({
+      name: 'parley_stt_turn_eager_total',
+      help: 'Plausible ends of turns by what became of them: ended or resumed.',
+      labelNames: ['outcome'],
+    }),
     speechSeconds: metrics.counter({ name: 'parley_stt_speech_seconds_total', help: 'Audio given to the recogniser.' }),
     gapSeconds: metrics.counter({
       name: 'parley_stt_gap_seconds_total',

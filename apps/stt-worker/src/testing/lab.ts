@@ -44,7 +44,10 @@ export class TestWorker {
       loaded: Promise.resolve(recognizer),
       status: () => ({ engine: recognizer.name, engineReason: 'test', engineHint: '', ready: true }),
     };
-    const config = { onProbability: 0.5, offProbability: 0.35, gateDbfs: -66, stallTimeoutMs: 3_000 };
+    const config = {
+      ...{ onProbability: 0.5, offProbability: 0.35, gateDbfs: -66, stallTimeoutMs: 3_000 },
+      ...{ turnTextWeight: 1, turnSoundWeight: 0.5, turnHabitWeight: 0.5 },
+    };
     const { signal } = this.#drain;
     this.#done = runListening({
       ...{ bus, logger, metrics, clock: systemClock, signal, engine, detector, config },

@@ -4,7 +4,7 @@ import { createLogger, createMetrics, systemClock } from '@parley/runtime';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FAULTS } from '../testing/turn-faults.ts';
 import { SmartTurn, type SmartTurnOptions } from './smart-turn.ts';
-import { turnEndMetrics } from './turn-end-metrics.ts';
+import { soundJudgeMetrics } from './sound-judge-metrics.ts';
 
 const MODEL = new URL('../../../../libs/testkit/fixtures/models/smart-turn-v3/', import.meta.url);
 const VECTORS = new URL('vectors/', MODEL);
@@ -21,7 +21,7 @@ const pcmOf = (file: string): Int16Array => readWav(readFileSync(new URL(file, V
 async function load(options: Partial<SmartTurnOptions> = {}) {
   const metrics = createMetrics({ processMetrics: false });
   const judge = await SmartTurn.load({
-    ...{ modelDir: MODEL.pathname, clock: systemClock, metrics: turnEndMetrics(metrics), deadlineMs: 10_000 },
+    ...{ modelDir: MODEL.pathname, clock: systemClock, metrics: soundJudgeMetrics(metrics), deadlineMs: 10_000 },
     logger: createLogger({ name: 'test', level: 'silent' }),
     ...options,
   });

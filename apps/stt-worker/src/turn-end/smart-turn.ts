@@ -6,7 +6,7 @@ import { backoff, type Clock, type Logger } from '@parley/runtime';
 import { SMART_TURN_SAMPLES } from './smart-turn-features.ts';
 import type { SmartTurnAnswer, SmartTurnQuestion, SmartTurnThreadData } from './smart-turn-thread.ts';
 import type { SoundJudge } from './sound-judge.ts';
-import type { TurnEndMetrics } from './turn-end-metrics.ts';
+import type { SoundJudgeMetrics } from './sound-judge-metrics.ts';
 
 const MODEL_FILE = /^smart-turn-.*\.onnx$/;
 const ENTRY = new URL('./smart-turn-thread.ts', import.meta.url);
@@ -23,7 +23,7 @@ export interface SmartTurnOptions {
   readonly modelDir: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: TurnEndMetrics;
+  readonly metrics: SoundJudgeMetrics;
   /** How long an answer is of use. */
   readonly deadlineMs?: number;
   /** The thread's module; another one in tests. */
