@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { readWav, resample } from '@parley/audio';
 import { INPUT_RATE_HZ } from '@parley/protocol';
 import type { UtteranceClass } from './seeds.ts';
@@ -120,16 +123,18 @@ export function coughs(count: number): readonly Recording[] {
 }
 
 async function render(text: string, voice: Voice): Promise<Int16Array> {
-  const flite = spawn('flite', ['-voice', voice, '-f', '-', '-o', '/dev/stdout'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const chunks: Buffer[] = [];
-  flite.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-  flite.stdin.end(text);
-  const [code] = await once(flite, 'close');
-  if (code !== 0) throw new Error(`flite ended with code ${code}`);
-  const { samples, sampleRateHz } = readWav(Buffer.concat(chunks));
-  return trimmed(levelled(await resample(samples, sampleRateHz, INPUT_RATE_HZ)));
+  const folder = await mkdtemp(join(tmpdir(), 'parley-corpus-'));
+  const file = join(folder, 'speech.wav');
+  try {
+    const flite = spawn('flite', ['-voice', voice, '-f', '-', '-o', file], { stdio: ['pipe', 'ignore', 'inherit'] });
+    flite.stdin.end(text);
+    const [code] = await once(flite, 'close');
+    if (code !== 0) throw new Error(`flite ended with code ${code}`);
+    const { samples, sampleRateHz } = readWav(await readFile(file));
+    return trimmed(levelled(await resample(samples, sampleRateHz, INPUT_RATE_HZ)));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 function levelled(samples: Int16Array): Int16Array {
