@@ -13,7 +13,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{apps,libs,tools}/**/*.test.ts'],
+          include: ['{apps,libs,tools,infra}/**/*.test.ts'],
           sequence: { groupOrder: 0 },
         },
       },

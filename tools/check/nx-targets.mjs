@@ -28,7 +28,7 @@ function targetsOf(projectRoot, workspaceRoot) {
 export const name = 'parley-targets';
 
 export const createNodesV2 = [
-  '{{apps,libs,tools}/*/,e2e/,web/,}tsconfig.json',
+  '{{apps,libs,tools,infra}/*/,e2e/,web/,}tsconfig.json',
   (configFiles, _options, { workspaceRoot }) =>
     configFiles.map((configFile) => {
       const root = dirname(configFile);

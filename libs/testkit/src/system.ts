@@ -26,6 +26,8 @@ export interface SystemOptions {
 export class SystemProcess {
   readonly app: AppName;
   readonly url: string | undefined;
+  /** Where it shows its metrics. */
+  readonly metricsUrl: string;
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
   #output = '';
@@ -34,6 +36,7 @@ export class SystemProcess {
   constructor(app: AppName, env: Environment, url?: string) {
     this.app = app;
     this.url = url;
+    this.metricsUrl = `${url ?? `http://127.0.0.1:${env.PARLEY_HEALTH_PORT}`}/metrics`;
     const main = `${ROOT}apps/${app}/src/main.ts`;
     this.#child = spawn(process.execPath, [main], { cwd: ROOT, env: { ...inherited(), ...env }, stdio: 'pipe' });
     const collect = (chunk: Buffer): void => {
@@ -123,16 +126,15 @@ export class System {
     const base: Environment = {
       REDIS_URL: this.#options.redisUrl,
       PARLEY_LOG_LEVEL: 'warn',
-      PARLEY_HEALTH_PORT: '0',
       UV_THREADPOOL_SIZE: '8',
       ...this.#options.env,
       ...env,
     };
-    const port = app === 'gateway' ? await freePort() : undefined;
+    const port = await freePort();
     const process_ =
-      port === undefined
-        ? new SystemProcess(app, base)
-        : new SystemProcess(app, { ...base, PORT: String(port) }, `http://127.0.0.1:${port}`);
+      app === 'gateway'
+        ? new SystemProcess(app, { ...base, PORT: String(port) }, `http://127.0.0.1:${port}`)
+        : new SystemProcess(app, { PARLEY_HEALTH_PORT: String(port), ...base });
     this.#processes.push(process_);
     return process_;
   }
