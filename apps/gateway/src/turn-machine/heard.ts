@@ -1,3 +1,4 @@
+import { plainWords } from './backchannels.ts';
 import type { ClauseState, ReplyState } from './state.ts';
 
 /** Spoken characters a second, where nothing better is known; English voices lie between 12 and 17. */
@@ -64,8 +65,9 @@ export function unheardClauses(reply: ReplyState, rateHz: number, language: stri
     const whole = clause.status === 'done' && left >= clause.samples;
     const heard = heardText({ ...reply, clauses: [clause], played: left }, rateHz, language);
     left -= whole ? clause.samples : left;
-    if (whole) return { ...again, status: 'passed' };
-    return { ...again, status: 'waiting', from: clause.from + cutLength(clause.text.slice(clause.from), heard) };
+    const from = clause.from + cutLength(clause.text.slice(clause.from), heard);
+    const hasWordsLeft = plainWords(clause.text.slice(from)) !== '';
+    return whole || !hasWordsLeft ? { ...again, status: 'passed' } : { ...again, status: 'waiting', from };
   });
 }
 
