@@ -7,7 +7,7 @@ export interface EngineStatus {
   /** Resolves with the warmed-up engine; rejects when the configuration is wrong, or the signal aborts. */
   readonly loaded: Promise<Recognizer>;
   /** What heartbeats say of the engine. */
-  status(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready'>;
+  status(): Pick<Heartbeat, 'engine' | 'engineReason' | 'engineHint' | 'ready' | 'languages'>;
 }
 
 /**
@@ -19,7 +19,7 @@ export function startEngine(
   load: () => Promise<Recognizer>,
   { clock, logger, signal }: { readonly clock: Clock; readonly logger: Logger; readonly signal: AbortSignal },
 ): EngineStatus {
-  let ready = false;
+  let loadedEngine: Recognizer | undefined;
   let { hint } = choice;
 
   const untilLoaded = async (): Promise<Recognizer> => {
@@ -28,7 +28,7 @@ export function startEngine(
     for (;;) {
       try {
         const recognizer = await load();
-        ready = true;
+        loadedEngine = recognizer;
         hint = choice.hint;
         const tookMs = Math.round(clock.nowMs() - startMs);
         logger.info({ engine: choice.engine, slots: recognizer.slots, tookMs }, 'engine warmed up');
@@ -48,6 +48,9 @@ export function startEngine(
   loaded.catch(() => undefined);
   return {
     loaded,
-    status: () => ({ engine: choice.engine, engineReason: choice.reason, engineHint: hint, ready }),
+    status: () => ({
+      ...{ engine: choice.engine, engineReason: choice.reason, engineHint: hint, ready: loadedEngine !== undefined },
+      languages: [...(loadedEngine?.languages ?? [])],
+    }),
   };
 }

@@ -4,6 +4,7 @@ import { runService } from '@parley/runtime';
 import { chooseEngine, loadRecognizer } from './choose.ts';
 import { sttConfig } from './config.ts';
 import { startEngine } from './engine-status.ts';
+import { fallbackMetrics } from './fallback-metrics.ts';
 import { runListening } from './listening.ts';
 import { loadVoiceDetector } from './load-voice-detector.ts';
 import { loadSoundJudge } from './turn-end/load-sound-judge.ts';
@@ -27,8 +28,17 @@ await runService(
 
     const chosen = chooseEngine(config);
     const choice = { ...chosen, hint: [chosen.hint, turnEnd.hint].filter((hint) => hint !== '').join(' ') };
+    const fallback = fallbackMetrics(metrics);
     const load = async () => {
-      const recognizer = await loadRecognizer(choice, config, (err) => logger.error({ err }, 'engine trouble'));
+      const recognizer = await loadRecognizer(choice, config, {
+        clock,
+        onTrouble: (err) => logger.error({ err }, 'engine trouble'),
+        onFailed(engine, err) {
+          fallback.engineFailures.inc({ engine, code: err.code });
+          logger.warn({ err, code: err.code, engine }, 'engine failed');
+        },
+        onFallback: (from, to) => fallback.fallbacks.inc({ from, to }),
+      });
       closer.defer('engine', () => recognizer.close());
       return recognizer;
     };
