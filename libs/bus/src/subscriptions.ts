@@ -1,3 +1,4 @@
+import { retry } from '@parley/runtime';
 import type { Redis } from 'ioredis';
 import { type ConnectionContext, RedisConnection, unavailable } from './redis-connection.ts';
 
@@ -9,6 +10,7 @@ interface Channel {
 }
 
 const CHANNELS_PER_COMMAND = 500;
+const SUBSCRIBE_ATTEMPTS = 5;
 
 /** The one subscriber connection of a process. After a reconnect it counts as ready once every channel is subscribed. */
 export class Subscriptions {
@@ -36,7 +38,7 @@ export class Subscriptions {
   async subscribe(name: string, handler: MessageHandler): Promise<() => Promise<void>> {
     let channel = this.#channels.get(name);
     if (!channel) {
-      channel = { handlers: new Set(), subscribed: this.connection.redis.subscribe(name) };
+      channel = { handlers: new Set(), subscribed: this.#send(name) };
       this.#channels.set(name, channel);
     }
     channel.handlers.add(handler);
@@ -50,6 +52,13 @@ export class Subscriptions {
       // While Redis is away there is nothing to unsubscribe from.
       if (this.#remove(name, handler)) await this.connection.redis.unsubscribe(name).catch(() => {});
     };
+  }
+
+  /** Subscribing twice is the same as once, so an answer that is late on a starved machine is no reason to give up. */
+  #send(name: string): Promise<unknown> {
+    const isLate = (error: unknown) => error instanceof Error && error.message === 'Command timed out';
+    const options = { initialMs: 50, maxMs: 500, attempts: SUBSCRIBE_ATTEMPTS, shouldRetry: isLate };
+    return retry(() => this.connection.redis.subscribe(name), options);
   }
 
   /** True when the channel has no handler any more. */
