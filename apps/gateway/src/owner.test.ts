@@ -1,5 +1,13 @@
 import { type Bus, connectBus } from '@parley/bus';
-import { type ServerControl, type SessionEvent, type SessionReady, VoiceError } from '@parley/protocol';
+import {
+  type DownlinkAudio,
+  type NewEvent,
+  type ServerControl,
+  type SessionEvent,
+  type SessionReady,
+  VoiceError,
+  type WorkRef,
+} from '@parley/protocol';
 import { createLogger, createMetrics, systemClock } from '@parley/runtime';
 import { startRedis, type TestRedis, waitUntil } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -12,15 +20,19 @@ import { OwnerRegistry } from './owner-registry.ts';
 class RecordingLink implements ClientLink {
   readonly events: SessionEvent[] = [];
   readonly controls: ServerControl[] = [];
+  readonly audioFrames: DownlinkAudio[] = [];
+  onEvent: (event: SessionEvent) => void = () => undefined;
   closedWith: VoiceError | undefined;
 
   event(event: SessionEvent): void {
     this.events.push(event);
+    this.onEvent(event);
   }
   control(message: ServerControl): void {
     this.controls.push(message);
   }
-  audio(): 'sent' {
+  audio(frame: DownlinkAudio): 'sent' {
+    this.audioFrames.push(frame);
     return 'sent';
   }
   bufferedBytes(): number {
@@ -123,6 +135,78 @@ describe('the owner of a session', () => {
     await waitUntil(() => claims.length > 0);
     expect(jobs).toEqual(['1.0']);
     expect(claims).toEqual([true]);
+  });
+
+  it('sends the first audio of a prepared reply with the end of the turn, in the same turn of the loop', async () => {
+    const on = await bus('g1');
+    let entriesRead = 0;
+    const audioOut = changed(on.audioOut, {
+      read: async (...what) => {
+        const entries = await on.audioOut.read(...what);
+        setImmediate(() => (entriesRead += entries.length));
+        return entries;
+      },
+    });
+    const { link, owner } = await start(await gateway(changed(on, { audioOut })));
+    const { session } = link.ready;
+    const hear = (...events: NewEvent[]) =>
+      on.sessions.append({ session, events, holder: { kind: 'owner', epoch: owner.epoch } });
+    const take = async (ref: WorkRef): Promise<{ kind: 'work'; ref: WorkRef; fence: string }> => {
+      let fence = '';
+      await waitUntil(async () => {
+        const claim = await on.sessions.claim({ session, ref, try: 1 });
+        if (claim.ok) ({ fence } = claim);
+        return claim.ok;
+      });
+      return { kind: 'work', ref, fence };
+    };
+
+    await hear(
+      { type: 'speech.started', utterance: 1, sample: 0 },
+      { type: 'turn.eager', utterance: 1, text: 'hello', probability: 0.9 },
+    );
+    const reply = { turn: 1, attempt: 0 } as const;
+    const held = { ...reply, held: true } as const;
+    await on.sessions.append({
+      session,
+      holder: await take({ stage: 'reply', ...reply }),
+      events: [
+        { type: 'reply.delta', ...held, text: 'Hi there.' },
+        { type: 'reply.clause', ...held, clause: 0, text: 'Hi there.' },
+        { type: 'reply.done', ...held, text: 'Hi there.', clauses: 1, finish: 'stop' },
+      ],
+      done: true,
+    });
+    await on.sessions.append({
+      session,
+      holder: await take({ stage: 'speak', ...reply, clause: 0 }),
+      pcm: { clause: 0, startSample: 0, bytes: new Uint8Array(48_000), last: true },
+      events: [
+        { type: 'audio.chunk', ...reply, clause: 0, startSample: 0, samples: 24_000 },
+        { type: 'audio.done', ...reply, clause: 0, samples: 24_000 },
+      ],
+      done: true,
+    });
+    await waitUntil(() => owner.state.speculative?.clauses[0]?.status === 'done' && entriesRead > 0);
+    expect(link.audioFrames).toEqual([]);
+    expect(link.events.map(({ type }) => type)).toEqual(['speech.started', 'turn.eager']);
+
+    let framesInLoop = -1;
+    link.onEvent = ({ type }) => {
+      if (type === 'turn.ended') process.nextTick(() => (framesInLoop = link.audioFrames.length));
+    };
+    await hear({ type: 'turn.ended', utterance: 1, text: 'Hello.', sample: 8_000, decidedSample: 12_000 });
+    await waitUntil(() => framesInLoop >= 0);
+    expect(framesInLoop).toBeGreaterThan(0);
+    expect(link.audioFrames[0]).toMatchObject({ ...reply, clause: 0, startSample: 0, generation: 1 });
+    await waitUntil(() => link.events.some(({ type }) => type === 'reply.done'));
+    const shown = link.events.filter(({ type }) => type.startsWith('reply.'));
+    expect(shown).toMatchObject([
+      { type: 'reply.released', ...reply, text: 'Hi there.' },
+      { type: 'reply.clause', ...reply, clause: 0, text: 'Hi there.' },
+      { type: 'reply.done', ...reply, text: 'Hi there.', clauses: 1 },
+    ]);
+    expect(shown.some((event) => 'held' in event)).toBe(false);
   });
 
   it('is replaced by a resume: the old client is told that it moved, and old writes are refused', async () => {

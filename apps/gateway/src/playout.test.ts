@@ -270,6 +270,113 @@ describe('another reply', () => {
   });
 });
 
+describe('a reply that waits behind the stage', () => {
+  const NEXT = { turn: 2, attempt: 0 };
+  const onStage: PlayoutReply = { ...NEXT, generation: 2, clauses: [{ samples: ms(200) }], done: true, played: 0 };
+
+  /** Half of it is made. */
+  function waiting(): { stage: Stage; entries: string[] } {
+    const stage = new Stage();
+    stage.playout.update(undefined, 1, NEXT);
+    const entries = [0, 50].map((at) => stage.read(0, at, 50, 2));
+    return { stage, entries };
+  }
+
+  it('is not heard', () => {
+    const { stage } = waiting();
+    expect(stage.run(500).frames).toEqual([]);
+    expect(stage.reports).toEqual([]);
+  });
+
+  it('is heard in the very tick in which it comes on stage, from its first sample', () => {
+    const { stage } = waiting();
+    stage.run(500).playout.update(onStage, 2);
+    stage.playout.tick(stage.nowMs, false);
+    expect(stage.sentMs).toBe(100);
+    expect(stage.frames[0]).toMatchObject({ ...NEXT, generation: 2, clause: 0, startSample: 0 });
+    stage.read(0, 100, 100, 2);
+    stage.run(500);
+    expect(stage.heard).toEqual(range(0, 0, 200));
+    expect(stage.ends).toEqual(['0 reply']);
+  });
+
+  it('keeps clauses apart that were made side by side', () => {
+    const { stage } = waiting();
+    stage.read(1, 0, 100, 2);
+    stage.read(0, 100, 100, 2);
+    stage.playout.update({ ...onStage, clauses: [{ samples: ms(200) }, { samples: ms(100) }] }, 2);
+    stage.run(1_000);
+    expect(stage.heard).toEqual([...range(0, 0, 200), ...range(1, 0, 100)]);
+  });
+
+  it('is kept once, though it is read again', () => {
+    const { stage } = waiting();
+    stage.read(0, 0, 50, 2);
+    stage.read(0, 50, 50, 2);
+    stage.playout.update(onStage, 2);
+    stage.read(0, 50, 50, 2);
+    expect(stage.run(500).heard).toEqual(range(0, 0, 100));
+  });
+
+  it('waits while another reply is played, which it does not disturb', () => {
+    const stage = new Stage().know([400], true);
+    stage.read(0, 0, 400);
+    const first: PlayoutReply = {
+      ...{ turn: 1, attempt: 0, generation: 1, clauses: [{ samples: ms(400) }] },
+      ...{ done: true, played: 0 },
+    };
+    stage.playout.update(first, 1, NEXT);
+    stage.read(0, 0, 100, 2);
+    stage.run(1_000);
+    expect(stage.heard).toEqual(range(0, 0, 400));
+    stage.playout.update(onStage, 2);
+    stage.run(100);
+    expect(stage.frames.at(-1)).toMatchObject({ ...NEXT, startSample: ms(80) });
+  });
+
+  it('is dropped with all there is of it where it is thrown away, or another one takes its place', () => {
+    for (const instead of [undefined, { turn: 2, attempt: 1 }]) {
+      const { stage } = waiting();
+      stage.playout.update(undefined, 1, instead);
+      expect(stage.playout.oldestNeeded()).toBeUndefined();
+      stage.read(0, 100, 50, 2);
+      stage.playout.update({ ...onStage, attempt: 1 }, 2);
+      expect(stage.run(500).frames).toEqual([]);
+    }
+  });
+
+  it('is not played in place of a reply that overtakes it', () => {
+    const { stage } = waiting();
+    stage.playout.update({ ...onStage, turn: 3 }, 2);
+    expect(stage.run(500).frames).toEqual([]);
+  });
+
+  it('keeps its audio in the stream until it has been played', () => {
+    const { stage, entries } = waiting();
+    expect(stage.playout.oldestNeeded()).toBe(entries[0]);
+    stage.playout.update(onStage, 2);
+    stage.run(500);
+    expect(stage.playout.oldestNeeded()).toBe(entries[0]);
+    stage.playout.update({ ...onStage, played: ms(60) }, 2);
+    expect(stage.playout.oldestNeeded()).toBe(entries[1]);
+  });
+
+  it('begins as soon as the user is silent', () => {
+    const { stage } = waiting();
+    stage.playout.update(onStage, 2);
+    stage.playout.tick(stage.nowMs, true);
+    expect(stage.frames).toEqual([]);
+    stage.playout.tick(stage.nowMs, false);
+    expect(stage.sentMs).toBe(100);
+  });
+
+  it('is not told an end of its own where it is thrown away', () => {
+    const { stage } = waiting();
+    stage.playout.update(undefined, 1);
+    expect(stage.run(100).frames).toEqual([]);
+  });
+});
+
 describe('the play clock', () => {
   it('runs in real time behind what was sent, where the client tells nothing', () => {
     const stage = new Stage().know([1_000], true);

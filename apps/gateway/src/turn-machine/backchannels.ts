@@ -1,6 +1,6 @@
 /** Words by which a listener shows that it follows, without wanting the turn; by primary language subtag. */
 const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
-  de: ['ja', 'jaja', 'aha', 'achso', 'genau', 'okay', 'ok', 'hm', 'mhm', 'gut', 'stimmt'],
+  de: ['ja', 'jaja', 'aha', 'achso', 'genau', 'okay', 'ok', 'hm', 'mm', 'mhm', 'gut', 'stimmt'],
   en: [
     'yeah',
     'yes',
@@ -8,6 +8,7 @@ const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
     'uh huh',
     'mm hmm',
     'mhm',
+    'mm',
     'mmm',
     'hmm',
     'hm',
@@ -24,8 +25,8 @@ const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
   es: ['sí', 'si', 'ajá', 'vale', 'claro', 'ya', 'mm', 'bueno', 'ok'],
   fr: ['oui', 'ouais', 'mm', 'hum', 'd’accord', "d'accord", 'ok', 'ah', 'bien'],
   it: ['sì', 'si', 'mm', 'ok', 'certo', 'già', 'ah'],
-  nl: ['ja', 'jaja', 'oké', 'ok', 'hm', 'precies', 'aha'],
-  pt: ['sim', 'é', 'tá', 'certo', 'ok', 'uhum', 'aham', 'ah'],
+  nl: ['ja', 'jaja', 'oké', 'ok', 'hm', 'mm', 'precies', 'aha'],
+  pt: ['sim', 'é', 'tá', 'certo', 'ok', 'mm', 'uhum', 'aham', 'ah'],
   ja: ['はい', 'うん', 'ええ', 'なるほど', 'そう', 'そうですね'],
   zh: ['嗯', '对', '是', '好', '好的', '是的', '哦'],
   ko: ['네', '응', '그래', '아', '음'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Machine, PHASES, RATE_HZ } from './machine-fixture.ts';
+import { noDecisions } from './index.ts';
+import { Machine, PHASES, RATE_HZ } from './machine-fixture.ts';
 
 const NOTHING_STOPPED = { events: [], history: [], effects: [], commands: [] };
 
@@ -174,6 +175,71 @@ describe('an interruption while the reply is being heard', () => {
     expect(decided.events.map(({ type }) => type)).toEqual(['reply.truncated', 'reply.started']);
     expect(decided.history).toMatchObject([{ push: { role: 'assistant' } }, { push: { role: 'user', turn: 2 } }]);
     expect(machine.state).toMatchObject({ historyLength: 3, userIndex: 2 });
+  });
+});
+
+describe('where a word is asked for, an interruption', () => {
+  /** A reply is heard, and speech over it is confirmed. */
+  function overheard(): Machine {
+    const machine = new Machine({ interruptBy: 'word' });
+    machine.say(1, 'what is the weather');
+    machine.clause(0, 'The weather is fine today.');
+    machine.speak(0, 2 * RATE_HZ);
+    machine.play(RATE_HZ);
+    expect(machine.cutIn(2)).toEqual(noDecisions());
+    return machine;
+  }
+
+  it.each(['', ' … ', 'mm', 'Mm-hmm.', 'yeah, okay'])('is not confirmed by %j', (text) => {
+    const machine = overheard();
+    expect(machine.partial(2, text)).toEqual(noDecisions());
+    expect(machine.phase).toBe('speaking');
+  });
+
+  it('is confirmed by the first word that is more than a sign of listening', () => {
+    const machine = overheard();
+    machine.partial(2, 'okay');
+    const decided = machine.partial(2, 'okay stop');
+    expect(decided.events).toMatchObject([{ type: 'reply.truncated', turn: 1, attempt: 0, heard: 'The weather' }]);
+    expect(decided.effects).toMatchObject([{ kind: 'stop' }, { kind: 'cancel' }]);
+    expect(machine.partial(2, 'okay stop it')).toEqual(noDecisions());
+    machine.endTurn(2, 'okay stop it');
+    expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0, text: 'okay stop it' });
+  });
+
+  it('is none by words of another utterance', () => {
+    const machine = overheard();
+    expect(machine.partial(3, 'stop')).toEqual(noDecisions());
+  });
+
+  it('is confirmed at the end of the turn where no word came before it', () => {
+    const machine = overheard();
+    expect(machine.endTurn(2, 'stop').events).toMatchObject([{ type: 'reply.truncated' }, { type: 'reply.started' }]);
+  });
+
+  it('before anything was heard re-opens the turn', () => {
+    const machine = new Machine({ interruptBy: 'word' });
+    machine.say(1, 'what is the weather');
+    machine.cutIn(2);
+    expect(machine.partial(2, 'in').events).toMatchObject([{ type: 'reply.cancelled', reason: 'speech' }]);
+    expect(machine.state.utterance?.turn).toBe(1);
+    machine.endTurn(2, 'in Rome');
+    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 1, text: 'what is the weather in Rome' });
+  });
+
+  it('that was misheard lets the reply go on after all', () => {
+    const machine = overheard();
+    machine.partial(2, 'stop');
+    expect(machine.endTurn(2, 'mm-hmm').events).toMatchObject([{ type: 'reply.started', turn: 1, attempt: 1 }]);
+  });
+
+  it('is asked for from the moment that the session wants it', () => {
+    const machine = PHASES.speaking();
+    machine.fold({ type: 'input.settings', settings: { interruptBy: 'word' } });
+    expect(machine.cutIn(2)).toEqual(noDecisions());
+    machine.fold({ type: 'input.settings', settings: { interruptBy: 'speech' } });
+    expect(machine.partial(2, 'stop')).toEqual(noDecisions());
+    expect(machine.confirmSpeech(2).events).toMatchObject([{ type: 'reply.truncated' }]);
   });
 });
 
