@@ -61,6 +61,21 @@ describe('packing', () => {
     expect(Buffer.concat(written.map((entry) => entry.pcm))).toEqual(Buffer.from(pcm(0, 3_200)));
   });
 
+  it('writes frames as they come while something is being decided', async () => {
+    const { accept, written, uplink } = recorded();
+    accept(0, 320);
+    uplink.hurry(true);
+    accept(320, 320);
+    accept(640, 320);
+    await settled();
+    expect(ends(written)).toEqual([320, 640, 960]);
+    uplink.hurry(false);
+    accept(960, 320);
+    accept(1_280, 320);
+    await settled();
+    expect(ends(written)).toEqual([320, 640, 960, 1_600]);
+  });
+
   it('takes frames of any size', async () => {
     const { accept, written, uplink } = recorded();
     for (const [at, samples] of [

@@ -57,6 +57,7 @@ export class Uplink {
   #queuedSamples = 0;
   #writing: Promise<void> | undefined;
   #closed = false;
+  #hurried = false;
   #acceptedAtMs: number;
   #lostUpTo: number;
 
@@ -107,7 +108,16 @@ export class Uplink {
     this.#pendingSamples += samples - cut;
     this.#next = end;
     this.#acceptedAtMs = nowMs;
-    if (this.#pendingSamples >= ENTRY_SAMPLES) this.flush();
+    if (this.#hurried || this.#pendingSamples >= ENTRY_SAMPLES) this.flush();
+  }
+
+  /**
+   * While something is being decided, such as whether a turn has ended, frames are written as they come: packed, every
+   * other frame of 20 ms would wait for the next one. Else half as many entries are worth more.
+   */
+  hurry(hurried: boolean): void {
+    this.#hurried = hurried;
+    if (hurried) this.flush();
   }
 
   /** Writes a part of an entry that has waited long enough. */
