@@ -6,6 +6,7 @@ import { DEFAULT_SETTINGS, type EventType, type SessionEvent, type SessionId, ty
 import { createLogger, createMetrics, type Logger, type Metrics, systemClock } from '@parley/runtime';
 import { runListening } from '../listening.ts';
 import type { Recognizer } from '../recognizer.ts';
+import type { SoundJudge } from '../turn-end/sound-judge.ts';
 import type { VoiceDetector } from '../voice-detector.ts';
 
 const SPEECH = new URL('../../../../libs/testkit/fixtures/speech/', import.meta.url);
@@ -30,6 +31,12 @@ export const silence = (ms: number): Int16Array => new Int16Array((ms * RATE_HZ)
 
 let processes = 0;
 
+export interface TestEngines {
+  readonly recognizer: Recognizer;
+  readonly detector: VoiceDetector;
+  readonly soundJudge?: SoundJudge | undefined;
+}
+
 /** A worker of its own in this process: `stop` drains it, `kill` ends it without a word, as a crash would. */
 export class TestWorker {
   readonly bus: Bus;
@@ -37,7 +44,7 @@ export class TestWorker {
   readonly #drain = new AbortController();
   readonly #done: Promise<void>;
 
-  private constructor(bus: Bus, metrics: Metrics, recognizer: Recognizer, detector: VoiceDetector, logger: Logger) {
+  private constructor(bus: Bus, metrics: Metrics, logger: Logger, { recognizer, detector, soundJudge }: TestEngines) {
     this.bus = bus;
     this.metrics = metrics;
     const engine = {
@@ -50,18 +57,15 @@ export class TestWorker {
     };
     const { signal } = this.#drain;
     this.#done = runListening({
-      ...{ bus, logger, metrics, clock: systemClock, signal, engine, detector, config },
+      ...{ bus, logger, metrics, clock: systemClock, signal, engine, detector, soundJudge, config },
       ...{ handOverLimitMs: 1_000, probeIntervalMs: 300 },
     });
   }
 
-  static async start(
-    redis: { readonly url: string },
-    { recognizer, detector }: { readonly recognizer: Recognizer; readonly detector: VoiceDetector },
-  ): Promise<TestWorker> {
+  static async start(redis: { readonly url: string }, engines: TestEngines): Promise<TestWorker> {
     const logger = createLogger({ name: 'stt-worker', level: 'silent' });
     const { bus, metrics } = await connectTestBus(redis, logger);
-    return new TestWorker(bus, metrics, recognizer, detector, logger);
+    return new TestWorker(bus, metrics, logger, engines);
   }
 
   async stop(): Promise<void> {

@@ -23,6 +23,9 @@ const BY_WORDS = [NEUTRAL, 0.7, 0.78, 0.85, 0.9] as const;
 /** A question that has come so far is mostly whole. */
 const QUESTION = 0.93;
 const QUESTION_WORDS = 4;
+/** "What time is it": what may be the end of anything is more likely that of a question. */
+const SHORT_QUESTION = 0.85;
+const SHORT_QUESTION_WORDS = 3;
 /** A full stop of an engine that writes them: some write one after every piece of sound, so it is not taken for granted. */
 const FULL_STOP = 0.96;
 const DOUBTFUL_STOP = 0.25;
@@ -85,7 +88,7 @@ function endOfWords(text: string, hints: WordHints): number {
   if (kind === lists.closed) return ENDS.closed;
   const number = endOfNumber(words, lists, kind === lists.either);
   if (number !== undefined) return number;
-  if (kind === lists.either) return ENDS.either;
+  if (kind === lists.either) return isQuestion && words.length >= SHORT_QUESTION_WORDS ? SHORT_QUESTION : ENDS.either;
   if (words.length <= BARE_NOUN_WORDS && has('determiners', words[0])) return BARE_NOUN;
   if (isQuestion && words.length >= QUESTION_WORDS) return QUESTION;
   return BY_WORDS[Math.min(words.length, BY_WORDS.length - 1)] ?? NEUTRAL;
