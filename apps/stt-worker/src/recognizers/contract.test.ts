@@ -1,18 +1,32 @@
+import { type ScriptedDeepgram, type ScriptedStt, startScriptedDeepgram, startScriptedStt } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Recognizer, RecognizerOptions } from '../recognizer.ts';
+import type { Recognizer, RecognizerOptions, SpokenWord } from '../recognizer.ts';
 import { silence, speech, speechItems, wordErrors } from '../testing/lab.ts';
+import { createRecognizer as createDeepgram } from './deepgram.ts';
+import { createRecognizer as createOpenAi } from './openai.ts';
 import { createRecognizer as createPocketSphinx } from './pocketsphinx.ts';
 import { createRecognizer as createSherpa } from './sherpa.ts';
 
 const MODEL = new URL('../../../../libs/testkit/fixtures/models/tiny-stt-en', import.meta.url).pathname;
 const options: RecognizerOptions = {
-  modelDir: undefined,
   slots: 4,
   stallTimeoutMs: 10_000,
   onTrouble: (error) => {
     throw error;
   },
 };
+const SEGMENT_WISE = { ...options, modelDir: `${MODEL}-offline`, modelKind: 'offline-zipformer-ctc' };
+
+let stt: ScriptedStt;
+let deepgram: ScriptedDeepgram;
+beforeAll(async () => {
+  [stt, deepgram] = await Promise.all([startScriptedStt(), startScriptedDeepgram({ key: 'the key' })]);
+});
+afterAll(() => Promise.all([stt.close(), deepgram.close()]));
+
+const createScriptedOpenAi = () => createOpenAi({ ...options, baseUrl: stt.url, language: 'en', partialMs: 1_000 });
+const createScriptedDeepgram = () =>
+  createDeepgram({ ...options, deepgramUrl: deepgram.url, deepgramApiKey: 'the key', language: 'en' });
 
 const ENGINES = [
   {
@@ -21,24 +35,41 @@ const ENGINES = [
     clear: ['slt-01.wav', 'slt-05.wav', 'rms-01.wav'],
     // Of the sentences of the clear voices slt and rms.
     maxWordErrorRate: 0.05,
+    knowsWords: false,
   },
   {
     name: 'sherpa',
     create: () => createSherpa({ ...options, modelDir: MODEL }),
     clear: ['slt-01.wav', 'slt-02.wav', 'rms-01.wav'],
     maxWordErrorRate: 0.2,
+    knowsWords: true,
   },
   {
     name: 'sherpa, segment-wise',
-    create: () => createSherpa({ ...options, modelDir: `${MODEL}-offline`, modelKind: 'offline-zipformer-ctc' }),
+    create: () => createSherpa(SEGMENT_WISE),
     clear: ['slt-01.wav', 'slt-02.wav', 'rms-01.wav'],
     maxWordErrorRate: 0.2,
+    knowsWords: true,
+  },
+  {
+    name: 'openai',
+    create: createScriptedOpenAi,
+    clear: ['slt-01.wav', 'slt-02.wav', 'rms-01.wav'],
+    maxWordErrorRate: 0.001,
+    knowsWords: true,
+  },
+  {
+    name: 'deepgram',
+    create: createScriptedDeepgram,
+    clear: ['slt-01.wav', 'slt-02.wav', 'rms-01.wav'],
+    maxWordErrorRate: 0.001,
+    knowsWords: true,
   },
 ];
 
 const textOf = (file: string): string => speechItems().find((item) => item.file === file)?.text ?? '';
 
-describe.each(ENGINES)('$name', ({ create, clear, maxWordErrorRate }) => {
+describe.each(ENGINES)('$name', ({ create, clear, maxWordErrorRate, knowsWords }) => {
   let recognizer: Recognizer;
   beforeAll(async () => {
     recognizer = await create();
@@ -72,6 +103,36 @@ describe.each(ENGINES)('$name', ({ create, clear, maxWordErrorRate }) => {
     }
     expect(errors / words).toBeLessThan(maxWordErrorRate);
   }, 60_000);
+
+  test('declares what it understands, and how much of it', () => {
+    expect(recognizer.languages).toEqual(['en']);
+    expect(recognizer.slots).toBe(options.slots);
+  });
+
+  test.runIf(knowsWords)('says when each word was said', async () => {
+    const [file = ''] = clear;
+    const samples = speech(file);
+    const stream = await recognizer.open();
+    stream.accept(speech('rms-01.wav'));
+    await stream.settle();
+    stream.accept(samples.slice());
+    let words: readonly SpokenWord[] = [];
+    const text = await stream.settle((told) => {
+      words = told;
+    });
+    stream.close();
+    expect(words.map(({ word }) => word).join(' ')).toBe(text);
+    let atSample = 0;
+    for (const { startSample, endSample, confidence = 1 } of words) {
+      expect(startSample).toBeGreaterThanOrEqual(atSample);
+      expect(endSample).toBeGreaterThanOrEqual(startSample);
+      expect(confidence).toBeGreaterThan(0);
+      expect(confidence).toBeLessThanOrEqual(1);
+      atSample = startSample;
+    }
+    expect(words.at(-1)?.endSample).toBeGreaterThan(samples.length / 2);
+    expect(words.at(-1)?.endSample).toBeLessThanOrEqual(samples.length);
+  });
 
   test('tells what it understands while speech goes on', async () => {
     const stream = await recognizer.open();
@@ -164,20 +225,40 @@ describe.each(ENGINES)('$name', ({ create, clear, maxWordErrorRate }) => {
   });
 });
 
-test('an engine that is closed opens no stream', async () => {
-  const recognizer = await createSherpa({ ...options, modelDir: MODEL });
+test.each([
+  ['sherpa', () => createSherpa({ ...options, modelDir: MODEL })],
+  ['openai', createScriptedOpenAi],
+  ['deepgram', createScriptedDeepgram],
+])('%s opens no stream once it is closed, and tells those that are open', async (_, create) => {
+  const recognizer = await create();
   const stream = await recognizer.open();
   const failure = new Promise((resolve) => stream.onFailure(resolve));
   stream.accept(silence(100));
   await recognizer.close();
   expect(await failure).toMatchObject({ code: 'engine_failed' });
   await expect(recognizer.open()).rejects.toMatchObject({ code: 'engine_failed' });
+  await expect(stream.settle()).rejects.toMatchObject({ code: 'engine_failed' });
 });
 
 test.each([
   ['pocketsphinx', () => createPocketSphinx({ ...options, modelDir: '/nowhere' })],
   ['sherpa without a folder', () => createSherpa(options)],
   ['sherpa with an empty folder', () => createSherpa({ ...options, modelDir: '/nowhere' })],
+  ['openai without a server', () => createOpenAi(options)],
+  ['deepgram without a server', () => createDeepgram(options)],
 ])('%s says what is missing', async (_, create) => {
   await expect(create()).rejects.toMatchObject({ code: 'engine_missing' });
+});
+
+test('a model that ends its process by being no model of its kind does not end ours', async () => {
+  const wrong = createSherpa({ ...SEGMENT_WISE, modelKind: 'offline-nemo-ctc' });
+  await expect(wrong).rejects.toMatchObject({ code: 'engine_failed', message: expect.stringContaining('dimension') });
+});
+
+test('hotwords that a model cannot take are left out, with a word', async () => {
+  const troubles: string[] = [];
+  const onTrouble = ({ message }: Error): void => void troubles.push(message);
+  const recognizer = await createSherpa({ ...options, modelDir: MODEL, hotwords: 'Parley', onTrouble });
+  await recognizer.close();
+  expect(troubles).toEqual([expect.stringContaining('PARLEY_STT_HOTWORDS')]);
 });
