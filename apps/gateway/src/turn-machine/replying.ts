@@ -173,7 +173,8 @@ export function finishIfPlayed(state: TurnState, decide: Decisions): TurnState {
   const { textOnly } = state.settings;
   const isMade = ({ status }: ClauseState) => textOnly || (status !== 'waiting' && status !== 'offered');
   if (!reply.clauses.every(isMade) || reply.played < knownSamples(reply.clauses)) return state;
-  const wasHeard = ({ status, samples }: ClauseState) => (status === 'done' && samples > 0) || textOnly;
+  const wasHeard = ({ status, samples }: ClauseState) =>
+    textOnly ? status !== 'passed' : status === 'done' && samples > 0;
   const text = joinClauses(reply.clauses.filter(wasHeard).map((clause) => clause.text.slice(clause.from)));
   if (text === '') return { ...state, reply: null };
   decide.history.push({ push: { role: 'assistant', turn: reply.turn, attempt: reply.attempt, text } });
