@@ -11,6 +11,8 @@ interface OpenTurn {
   readonly startMs: number;
   /** The latest reply of the turn. */
   reply: Reply | undefined;
+  /** Some of it has been played. */
+  heard: boolean;
   sentMs: number | undefined;
   /** The root is recorded by one that saw the beginning; a successor says that it did not. */
   readonly takenOver: boolean;
@@ -49,7 +51,10 @@ export class TurnTrace {
     const current = [reply, speculative, resumable?.reply ?? null];
     for (const open of this.#open.values()) {
       const own = current.find((candidate) => candidate?.trace === open.trace);
-      if (own) open.reply = { turn: own.turn, attempt: own.attempt };
+      if (own) {
+        open.reply = { turn: own.turn, attempt: own.attempt };
+        open.heard ||= own.played > 0;
+      }
       if (!own || state.closed) this.#record(open, event.at, outcomeOf(open, state));
     }
   }
@@ -67,7 +72,7 @@ export class TurnTrace {
   }
 
   #add(trace: string, startMs: number, takenOver: boolean): void {
-    this.#open.set(trace, { trace, startMs, takenOver, reply: undefined, sentMs: undefined });
+    this.#open.set(trace, { trace, startMs, takenOver, reply: undefined, heard: false, sentMs: undefined });
   }
 
   #record(open: OpenTurn, endMs: number, outcome: string): void {
@@ -97,9 +102,9 @@ export class TurnTrace {
   }
 }
 
-function outcomeOf({ reply, sentMs }: OpenTurn, { stopped, closed }: TurnState): string {
+function outcomeOf({ reply, heard, sentMs }: OpenTurn, { stopped, closed }: TurnState): string {
   if (!reply) return 'unanswered';
   if (closed) return 'closed';
   if (stopped.some((stop) => sameReply(stop, reply))) return 'interrupted';
-  return sentMs === undefined ? 'unsaid' : 'played';
+  return heard || sentMs !== undefined ? 'played' : 'unsaid';
 }
