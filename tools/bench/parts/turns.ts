@@ -321,17 +321,22 @@ function speculationFigures({ speculating, waiting }: Pick<RestMeasured, 'specul
     if (on.voiceToVoiceMs === undefined || off?.voiceToVoiceMs === undefined || on.cutOff || off.cutOff) return [];
     return [{ saved: off.voiceToVoiceMs - on.voiceToVoiceMs, wait: on.waitMs ?? 0 }];
   });
+  const uncut = speculating.filter(({ cutOff }) => !cutOff);
   return {
-    hitRate: share(speculating, ({ prepared }) => prepared),
-    readyRate: share(speculating, ({ ready }) => ready),
+    hitRate: share(uncut, ({ prepared }) => prepared),
+    readyRate: share(uncut, ({ ready }) => ready),
     asked: speculating.reduce((sum, { asked }) => sum + asked, 0),
     wasted: speculating.reduce((sum, { wasted }) => sum + wasted, 0),
     savedMs: paired.map(({ saved }) => saved),
     /** The engines' own time, up to the wait. */
     promisedMs: paired.map(({ wait }) => Math.min(wait, USUAL_PACE.firstTokenMs + USUAL_PACE.firstByteMs)),
-    firstAudioMs: known(speculating.filter(({ ready }) => ready).map(({ firstAudioMs }) => firstAudioMs)),
+    firstAudioMs: known(uncut.filter(({ ready }) => ready).map(({ firstAudioMs }) => firstAudioMs)),
   };
 }
+
+/** Of turns that were heard out: after a false cut-off there is no telling what an answer answers. */
+const voiceToVoice = (answered: readonly Answered[]): number[] =>
+  known(answered.filter(({ cutOff }) => !cutOff).map(({ voiceToVoiceMs }) => voiceToVoiceMs));
 
 function speculationTables(rest: RestMeasured): ResultTable[] {
   const figures = speculationFigures(rest);
@@ -340,8 +345,8 @@ function speculationTables(rest: RestMeasured): ResultTable[] {
       title: `Speculation (first token ${USUAL_PACE.firstTokenMs} ms, first audio ${USUAL_PACE.firstByteMs} ms), ms`,
       head: ['What', 'n', 'p50', 'p95', 'max'],
       rows: [
-        row('voice to voice, on', known(rest.speculating.map(({ voiceToVoiceMs }) => voiceToVoiceMs))),
-        row('voice to voice, off', known(rest.waiting.map(({ voiceToVoiceMs }) => voiceToVoiceMs))),
+        row('voice to voice, on', voiceToVoice(rest.speculating)),
+        row('voice to voice, off', voiceToVoice(rest.waiting)),
         row('saved, the same sentence on against off', figures.savedMs),
         row("the engines' own time, up to the wait", figures.promisedMs),
         row('turn.ended → first audio, where the answer was ready', figures.firstAudioMs),

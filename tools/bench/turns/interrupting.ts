@@ -1,12 +1,12 @@
 import type { PlayedReply } from '@parley/client';
-import type { Settings } from '@parley/protocol';
+import type { Reply, Settings } from '@parley/protocol';
 import { waitUntil } from '@parley/testkit';
 import { eventTimeMs, monotonicMs, wallClockOffsetMs } from '../clock.ts';
 import type { Recording } from './corpus.ts';
 import { breathe } from './endpointing.ts';
 import { type Engines, SECONDS_PER_CHARACTER } from './engines.ts';
 import { inParallel } from './in-parallel.ts';
-import { Person } from './person.ts';
+import { keyOf, Person } from './person.ts';
 
 /** One interruption as the client saw it. */
 export interface Stopped {
@@ -48,6 +48,8 @@ export interface LeftAlone {
   /** Longest silence between two attempts. */
   readonly gapMs: number;
   readonly understood: string;
+  /** What happened from the sound on. */
+  readonly story: string;
 }
 
 /** The model talks on, and speech is made about as fast as it is heard: both engines are at work at most interruptions. */
@@ -104,13 +106,16 @@ async function interruptOne(
   person.session.sendText(PROMPT);
   const turn = (await person.next('reply.started', from))?.event.turn ?? 0;
   await playedFor(person, turn, afterMs);
+  const attempt = person.position()?.attempt ?? 0;
   const spokenFrom = person.received.length;
   const ducksBefore = person.ducksMs.length;
   const { startSample, endSample } = await person.say(recording.samples);
   const startedMs = person.spokenMs(startSample);
   const ended = await person.next('turn.ended', spokenFrom, ({ decidedSample }) => decidedSample >= endSample);
-  const next = await person.next('reply.done', spokenFrom, (event) => event.turn > turn, STEP_TIMEOUT_MS);
-  const reply = person.attempts(turn).at(-1);
+  // A reply of which no word was heard is replaced by another attempt at the same turn, to which the new words belong.
+  const isNext = (event: Reply): boolean => event.turn > turn || (event.turn === turn && event.attempt > attempt);
+  const next = await person.next('reply.done', spokenFrom, isNext, STEP_TIMEOUT_MS);
+  const reply = person.replies.get(keyOf({ turn, attempt }));
   const asks = engines.of(name).slice(askedBefore);
   const [own] = asks;
   const onset = person.of('speech.started', spokenFrom)[0]?.event.sample;
@@ -177,6 +182,7 @@ async function disturbOne(person: Person, { recording, afterMs }: OverReply): Pr
   const turn = (await person.next('reply.started', from))?.event.turn ?? 0;
   await playedFor(person, turn, afterMs);
   const [ducksBefore, stopsBefore] = [person.ducksMs.length, person.stopsMs.length];
+  const soundFrom = person.received.length;
   const said = await person.say(recording.samples);
   const started = await person.next('speech.started', from, ({ sample }) => sample >= said.startSample - 1_600, 800);
   const ended =
@@ -199,6 +205,10 @@ async function disturbOne(person: Person, { recording, afterMs }: OverReply): Pr
       ...attempts.slice(1).map(({ firstAtMs = 0 }, index) => firstAtMs - (attempts[index]?.lastAtMs ?? 0)),
     ),
     understood: ended?.event.text ?? '',
+    story: person.received
+      .slice(soundFrom)
+      .map(({ event }) => event.type)
+      .join(' '),
   };
 }
 
