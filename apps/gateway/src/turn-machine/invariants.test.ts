@@ -418,6 +418,7 @@ class Rules {
 
   /** The client sees nothing of a reply that is held, and all of one that is on stage. */
   #shown(before: TurnState, entry: SessionEvent, decide: Decisions, after: TurnState): void {
+    if (compareEventIds(entry.id, before.lastEvent) <= 0) return;
     const [epoch = '1', seq = '0'] = entry.id.split('-');
     // What is decided comes into the log after what it was decided upon.
     const decided = decide.events.map((event): SessionEvent => {
