@@ -11,7 +11,7 @@ const ENDS = {
   ellipsis: 0.08,
   comma: 0.12,
   leaning: 0.2,
-  dictating: 0.12,
+  dictating: 0.45,
   subordinate: 0.4,
   either: 0.6,
   number: 0.75,
@@ -19,8 +19,10 @@ const ENDS = {
 } as const;
 
 /** The same where it ends with none of these, by how many words there are; a single word may be the beginning of anything. */
-const BY_WORDS = [NEUTRAL, 0.7, 0.78, 0.85, 0.9] as const;
-/** A question that has come so far is mostly whole. */
+const BY_WORDS = [NEUTRAL, 0.7, 0.75, 0.78, 0.8] as const;
+/** Who asks for something hands over the turn; who tells something may well go on. */
+const REQUEST = 0.9;
+const REQUEST_WORDS = 3;
 const QUESTION = 0.93;
 const QUESTION_WORDS = 4;
 /** "What time is it": what may be the end of anything is more likely that of a question. */
@@ -38,13 +40,14 @@ const BARE_NOUN_WORDS = 3;
 const SUBORDINATE_WORDS = 7;
 /** Digits in a row that are dictated and not counted, and how many make a short code or a whole number of a telephone. */
 const DICTATED_DIGITS = 3;
-const CODE_DIGITS = [4, 6, 8] as const;
-const LONG_DIGITS = 10;
+const CODE_DIGITS = 4;
+const LONG_DIGITS = 9;
 const LONGEST_PHRASE = 4;
 
 const ELLIPSIS = /(\.\.|…|⋯)["'”’»」』)\]\s]*$/u;
 const COMMA = /[,;:،、，；：–—-]["'”’»」』)\]\s]*$/u;
 const STOP = /[.!?。！？؟।｡]["'”’»」』)\]\s]*$/u;
+const SENTENCE_BREAK = /(?<=[.!?؟।])\s+(?=\S)|(?<=[。！？｡])(?=\S)/u;
 const ANY_STOP = /[.!?。！？؟।｡]/u;
 const WORD = /[\p{L}\p{N}][\p{L}\p{N}\p{M}']*/gu;
 const LETTER = /^\p{L}$/u;
@@ -62,60 +65,66 @@ export function textCompleteness(text: string, language: string): number {
   const hints = hintsFor(language);
   const hasStop = STOP.test(trimmed);
   if (hints === undefined) return hasStop ? (NEUTRAL + FULL_STOP) / 2 : NEUTRAL;
-  const byWords = hints.by === 'words' ? endOfWords(trimmed, hints) : endOfEndings(trimmed, hints);
+  const sentence = trimmed.split(SENTENCE_BREAK).at(-1) ?? trimmed;
+  const byWords = hints.by === 'words' ? endOfWords(sentence, hints) : endOfEndings(sentence, hints);
   if (hasStop) return byWords < NEUTRAL ? DOUBTFUL_STOP : Math.max(byWords, FULL_STOP);
   return ANY_STOP.test(trimmed) && byWords > NEUTRAL ? byWords * MISSING_STOP_FACTOR : byWords;
 }
 
 function endOfWords(text: string, hints: WordHints): number {
-  const words = wordsOf(text);
   const lists = listsOf(hints);
+  const words = withoutOpening(wordsOf(text), [lists.fillers, lists.closed]);
   const has = (list: keyof typeof lists, word: string | undefined): boolean =>
     word !== undefined && lists[list].has(word);
   const kind = lastPhrase(words, [lists.fillers, lists.open, lists.leaning, lists.either, lists.closed]);
   const isQuestion = beginsWith(words, lists.questions);
+  const isOpenQuestion = words.length >= QUESTION_WORDS && beginsWith(words, lists.openQuestions);
+  const number = endOfNumber(words, lists, kind !== undefined);
+  // Several digits are digits, also where the last of them is an article or part of a phrase.
+  if (number !== undefined && kind !== lists.fillers) return number;
   switch (kind) {
     case lists.fillers:
       return ENDS.filler;
     case lists.open:
-      return isQuestion && words.length >= QUESTION_WORDS && has('strandable', words.at(-1)) ? ENDS.either : ENDS.open;
+      return has('strandable', words.at(-1)) && isOpenQuestion ? ENDS.either : ENDS.open;
     case lists.leaning:
+      if (has('strandable', words.at(-1)) && isOpenQuestion) return ENDS.either;
       // "Yes I am": a short answer.
       return words.length <= 3 && has('open', words.at(-2)) ? NEUTRAL : ENDS.leaning;
     default:
   }
   if (words.length < SUBORDINATE_WORDS && beginsWith(words, lists.subordinate) && !isQuestion) return ENDS.subordinate;
   if (kind === lists.closed) return ENDS.closed;
-  const number = endOfNumber(words, lists, kind === lists.either);
-  if (number !== undefined) return number;
   if (kind === lists.either) return isQuestion && words.length >= SHORT_QUESTION_WORDS ? SHORT_QUESTION : ENDS.either;
   if (words.length <= BARE_NOUN_WORDS && has('determiners', words[0])) return BARE_NOUN;
   if (isQuestion && words.length >= QUESTION_WORDS) return QUESTION;
+  if (words.length >= REQUEST_WORDS && beginsWith(words, lists.requests)) return REQUEST;
   return BY_WORDS[Math.min(words.length, BY_WORDS.length - 1)] ?? NEUTRAL;
 }
 
 /** A number or a spelling at the end, which may go on. A single word may be another one too: "the green one". */
 function endOfNumber(
   words: readonly string[],
-  { numbers, dictated }: Pick<WordLists, 'numbers' | 'dictated'>,
+  { numbers, dictated, codes }: Pick<WordLists, 'numbers' | 'dictated' | 'codes'>,
   isOtherWord: boolean,
 ): number | undefined {
   const isDigit = (word: string): boolean => DIGITS.test(word) || numbers.has(word);
   const before = words.findLastIndex((word) => !isDigit(word));
   const run = words.slice(before + 1);
   if (run.length === 0) {
+    if (isOtherWord) return undefined;
     const spelled = words.slice(-2);
     return spelled.length === 2 && spelled.every((word) => LETTER.test(word)) ? ENDS.dictating : undefined;
   }
   const digits = run.reduce((sum, word) => sum + (DIGITS.test(word) ? word.length : 1), 0);
-  const isNamed = words.slice(Math.max(0, before - 3), before + 1).some((word) => dictated.has(word));
+  const named = words.slice(Math.max(0, before - 3), before + 1);
   if (run.length === 1 && isOtherWord) return undefined;
   // A year or a price is written as one group.
   const isCounted = run.length === 1 && digits <= 4;
+  const isNamed = named.some((word) => dictated.has(word));
+  if (named.some((word) => codes.has(word))) return digits < CODE_DIGITS ? ENDS.dictating : ENDS.number;
   if (!isNamed && (isCounted || digits < DICTATED_DIGITS)) return ENDS.number;
-  if (digits >= LONG_DIGITS) return ENDS.number;
-  if (isNamed && CODE_DIGITS.some((whole) => whole === digits)) return NEUTRAL;
-  return ENDS.dictating;
+  return digits >= LONG_DIGITS ? ENDS.number : ENDS.dictating;
 }
 
 function endOfEndings(text: string, { open, either, closed, digits }: EndingHints): number {
@@ -162,8 +171,14 @@ function lastPhrase<T extends ReadonlySet<string>>(words: readonly string[], lis
   return undefined;
 }
 
+/** Without the "well, yes" in front of what is said. */
+function withoutOpening(words: readonly string[], lists: readonly ReadonlySet<string>[]): readonly string[] {
+  const first = words.findIndex((word) => !lists.some((list) => list.has(word)));
+  return first > 0 && words.length - first >= QUESTION_WORDS ? words.slice(first) : words;
+}
+
 const beginsWith = (words: readonly string[], list: ReadonlySet<string>): boolean =>
-  [1, 2].some((length) => list.has(words.slice(0, length).join(' ')));
+  [1, 2, 3].some((length) => list.has(words.slice(0, length).join(' ')));
 
 type WordLists = Record<Exclude<keyof WordHints, 'by'>, ReadonlySet<string>>;
 
@@ -173,13 +188,13 @@ const listsByHints = new WeakMap<WordHints, WordLists>();
 function listsOf(hints: WordHints): WordLists {
   const known = listsByHints.get(hints);
   if (known !== undefined) return known;
-  const { open, leaning, either, fillers, closed, questions, strandable = '', subordinate } = hints;
-  const { determiners, numbers, dictated } = hints;
+  const { open, leaning, either, fillers, closed, questions, strandable = '', openQuestions = '' } = hints;
+  const { requests, subordinate, determiners, numbers, dictated, codes } = hints;
   const made: WordLists = {
     ...{ open: setOf(open), leaning: setOf(leaning), either: setOf(either), fillers: setOf(fillers) },
     ...{ closed: setOf(closed), questions: setOf(questions), strandable: setOf(strandable) },
-    ...{ subordinate: setOf(subordinate), determiners: setOf(determiners) },
-    ...{ numbers: setOf(numbers), dictated: setOf(dictated) },
+    ...{ openQuestions: setOf(openQuestions), requests: setOf(requests), subordinate: setOf(subordinate) },
+    ...{ determiners: setOf(determiners), numbers: setOf(numbers), dictated: setOf(dictated), codes: setOf(codes) },
   };
   listsByHints.set(hints, made);
   return made;

@@ -16,16 +16,20 @@ export interface WordHints {
   readonly closed: Words;
   /** Beginnings of a question. */
   readonly questions: Words;
-  /** Prepositions that may end a question. */
+  /** Prepositions that may end a question, and the beginnings of such questions. */
   readonly strandable?: Words;
-  /** Beginnings of a clause that another one should follow. */
+  readonly openQuestions?: Words;
+  /** Beginnings of what asks for something to be done. */
+  readonly requests: Words;
+  /** Beginnings of a clause or a list that something else should follow. */
   readonly subordinate: Words;
   /** Articles and possessives: a few words that begin with one are rarely a sentence. */
   readonly determiners: Words;
   /** Number words, and what is said between digits. */
   readonly numbers: Words;
-  /** What is dictated in digits. */
+  /** What is dictated in digits: numbers of any length, and codes, which are short. */
   readonly dictated: Words;
+  readonly codes: Words;
 }
 
 /** The same for a language whose endings tell, whether it separates words or not. The longest ending that fits counts. */

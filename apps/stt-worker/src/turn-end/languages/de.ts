@@ -29,13 +29,17 @@ export const german: WordHints = {
   questions:
     'was wo wann warum wieso weshalb wer wen wem wie wohin woher welche welcher welches welchen wieviel ist sind hat haben ' +
     'hast kann kannst können könnten könntest soll sollen muss darf gibt wird würden',
-  subordinate: 'wenn weil obwohl falls während nachdem bevor sobald da dass ob',
+  requests:
+    'bitte stell stelle spiel spiele zeig zeige sag sage erinnere ruf rufe öffne schließ schließe schick schicke ' +
+    'buch buche such suche mach mache gib schalt schalte lies erklär erkläre ich-möchte ich-hätte ich-will ' +
+    'ich-brauche ich-würde hilf starte bestell bestelle reservier reserviere',
+  subordinate: 'wenn weil obwohl falls während nachdem bevor sobald da dass ob zuerst erstens zweitens',
   determiners:
     'der die das den dem ein eine einen einem einer mein meine meinen dein deine sein seine ihr ihre unser unsere dieser ' +
     'diese dieses',
   numbers:
     'null eins zwei zwo drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn ' +
     'achtzehn neunzehn zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert tausend million',
-  dictated:
-    'nummer telefonnummer handynummer kundennummer kontonummer bestellnummer code pin postleitzahl iban vorwahl ziffern',
+  dictated: 'nummer telefonnummer handynummer kundennummer kontonummer bestellnummer iban vorwahl ziffern',
+  codes: 'code pin postleitzahl',
 };

@@ -26,11 +26,16 @@ export const spanish: WordHints = {
   questions:
     'qué que cuál cuáles dónde donde cuándo cuando cómo como quién quiénes cuánto cuánta cuántos cuántas por-qué puedes puede ' +
     'podría podrías tienes tiene hay es está',
-  subordinate: 'si aunque porque cuando mientras como',
+  requests:
+    'por-favor pon reproduce muestra muéstrame dime recuérdame llama abre cierra envía manda reserva añade quita ' +
+    'busca encuentra dame apaga enciende quiero quisiera me-gustaría necesito necesitamos lee explica ayúdame ' +
+    'pide compra cancela',
+  subordinate: 'si aunque porque cuando mientras como primero segundo',
   determiners: 'el la los las un una mi mis tu su sus nuestro nuestra este esta ese esa',
   numbers:
     'cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete ' +
     'dieciocho diecinueve veinte veintiuno veintidós treinta cuarenta cincuenta sesenta setenta ochenta noventa cien ' +
     'ciento mil millón',
-  dictated: 'número teléfono móvil código clave pin cuenta tarjeta postal pedido referencia pasaporte dni dígitos',
+  dictated: 'número teléfono móvil cuenta tarjeta pedido referencia pasaporte dni dígitos',
+  codes: 'código clave pin postal',
 };

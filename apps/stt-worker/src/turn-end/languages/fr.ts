@@ -26,10 +26,15 @@ export const french: WordHints = {
   questions:
     'que quoi où quand comment pourquoi qui combien quel quelle quels quelles est-ce pouvez peux pourriez avez as ' +
     "qu'est-ce peut-on est",
-  subordinate: 'si quand lorsque comme puisque quoique même-si parce',
+  requests:
+    "s'il-te s'il-vous mets mettez joue jouez montre montrez dis dites rappelle appelle appelez ouvre ferme " +
+    "envoie envoyez réserve réservez ajoute cherche trouve donne donnez allume éteins je-voudrais j'aimerais " +
+    "je-veux j'ai-besoin lis explique aide aidez commande achète annule",
+  subordinate: "si quand lorsque comme puisque quoique même-si parce d'abord premièrement",
   determiners: "le la les un une des mon ma mes ton ta tes son sa ses notre votre leur ce cette ces l'",
   numbers:
     'zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente quarante ' +
     'cinquante soixante cent mille million',
-  dictated: 'numéro téléphone portable code compte carte postal commande référence passeport chiffres',
+  dictated: 'numéro téléphone portable compte carte commande référence passeport chiffres',
+  codes: 'code postal pin',
 };

@@ -25,10 +25,15 @@ export const italian: WordHints = {
   questions:
     "che cosa cosa dove dov'è quando come com'è perché chi quale quali quanto quanta quanti quante puoi può potresti hai ha " +
     "c'è ci-sono è qual",
-  subordinate: 'se quando mentre siccome anche-se sebbene poiché',
+  requests:
+    'per-favore metti suona mostra mostrami dimmi ricordami chiama apri chiudi manda invia prenota aggiungi togli ' +
+    'cerca trova dammi accendi spegni vorrei voglio ho-bisogno mi-piacerebbe leggi spiega aiutami ordina compra ' +
+    'annulla',
+  subordinate: 'se quando mentre siccome anche-se sebbene poiché prima primo',
   determiners: "il lo la i gli le un uno una l' mio mia tuo tua suo sua nostro nostra questo questa quel quella",
   numbers:
     'zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici ' +
     'diciassette diciotto diciannove venti trenta quaranta cinquanta sessanta settanta ottanta novanta cento mille milione',
-  dictated: 'numero telefono cellulare codice pin conto carta cap ordine riferimento passaporto cifre',
+  dictated: 'numero telefono cellulare conto carta ordine riferimento passaporto cifre',
+  codes: 'codice pin cap',
 };

@@ -25,10 +25,14 @@ export const dutch: WordHints = {
   questions:
     'wat waar wanneer waarom wie hoe hoeveel welke welk waarheen waarvandaan is zijn heeft heb kan kun kunt zou zal mag ' +
     'moet ga gaat',
-  subordinate: 'als omdat hoewel terwijl nadat voordat zodra tenzij of',
+  requests:
+    'alsjeblieft zet speel toon laat vertel zeg herinner bel open sluit stuur boek reserveer voeg verwijder zoek ' +
+    'vind geef doe lees leg help bestel koop annuleer ik-wil ik-zou ik-wou',
+  subordinate: 'als omdat hoewel terwijl nadat voordat zodra tenzij of eerst ten-eerste',
   determiners: 'de het een mijn jouw zijn haar ons onze hun deze dit',
   numbers:
     'nul een één twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien ' +
     'achttien negentien twintig dertig veertig vijftig zestig zeventig tachtig negentig honderd duizend miljoen',
-  dictated: 'nummer telefoonnummer klantnummer rekeningnummer bestelnummer code pin pincode postcode iban cijfers',
+  dictated: 'nummer telefoonnummer klantnummer rekeningnummer bestelnummer iban cijfers',
+  codes: 'code pin pincode postcode',
 };

@@ -26,12 +26,16 @@ export const portuguese: WordHints = {
   questions:
     'o-que que qual quais onde quando como quem quanto quanta quantos quantas por-que porque pode poderia você tem há é está ' +
     'será',
-  subordinate: 'se quando enquanto embora como porque caso',
+  requests:
+    'por-favor põe ponha toca toque mostra mostre diz diga lembra lembre liga ligue abre abra fecha feche envia ' +
+    'envie reserva reserve adiciona procura procure acha dá dê acende apaga quero eu-quero gostaria eu-gostaria ' +
+    'preciso eu-preciso lê leia explica explique ajuda-me pede compra cancela',
+  subordinate: 'se quando enquanto embora como porque caso primeiro segundo',
   determiners: 'o a os as um uma meu minha teu tua seu sua nosso nossa este esta esse essa',
   numbers:
     'zero um dois duas três quatro cinco seis meia sete oito nove dez onze doze treze catorze quatorze quinze dezesseis ' +
     'dezasseis dezessete dezassete dezoito dezenove dezanove vinte trinta quarenta cinquenta sessenta setenta oitenta ' +
     'noventa cem cento mil milhão',
-  dictated:
-    'número telefone celular telemóvel código senha pin conta cartão cep postal pedido referência passaporte cpf',
+  dictated: 'número telefone celular telemóvel conta cartão postal pedido referência passaporte cpf',
+  codes: 'código senha pin cep',
 };
