@@ -217,6 +217,35 @@ test('an engine that cannot start is loaded again and again, and used when it is
   expect(await stream.settle()).toBe('first 2 2');
 });
 
+test('an engine that is still being loaded is waited for where there is no other', async () => {
+  const [first, second] = [new Scripted('first'), new Scripted('second')];
+  const loaded = Promise.withResolvers<Recognizer>();
+  const { recognizer } = await start(first.source, { name: 'second', load: () => loaded.promise });
+  const stream = await recognizer.open();
+  stream.accept(samples(5));
+  first.breakDown();
+  stream.accept(samples(5));
+  const text = stream.settle();
+  loaded.resolve(second);
+  expect(await text).toBe('second 10 10');
+});
+
+test('engines that are closed while they are being loaded are let go', async () => {
+  const [first, second] = [new Scripted('first'), new Scripted('second')];
+  const loaded = Promise.withResolvers<Recognizer>();
+  const { recognizer } = await start(first.source, { name: 'second', load: () => loaded.promise });
+  const stream = await recognizer.open();
+  stream.accept(samples(5));
+  first.breakDown();
+  const text = stream.settle();
+  text.catch(() => undefined);
+  const closed = recognizer.close();
+  loaded.resolve(second);
+  await closed;
+  expect(second.closed).toBe(1);
+  await expect(text).rejects.toMatchObject({ code: 'engine_failed' });
+});
+
 test('without any engine there is none', async () => {
   const missing = (name: string): EngineSource => ({
     name,

@@ -69,12 +69,18 @@ class Candidate {
     return this.recognizer !== undefined && this.#options.clock.nowMs() >= this.#restsUntilMs;
   }
 
+  /** Resolves when it has been found out whether it can be loaded; undefined when nobody is finding out. */
+  get outcome(): Promise<void> | undefined {
+    const isOpen = this.recognizer === undefined && this.#loading !== undefined && !this.#isClosed;
+    return isOpen ? this.#loading?.then(ignore, ignore) : undefined;
+  }
+
   async load(): Promise<void> {
     this.#loading ??= this.#source.load();
     try {
       const recognizer = await this.#loading;
-      if (this.#isClosed) await recognizer.close();
-      else this.recognizer = recognizer;
+      // Who closes it in the meantime waits for it.
+      if (!this.#isClosed) this.recognizer = recognizer;
     } catch (error) {
       this.#loading = undefined;
       throw error;
@@ -104,6 +110,8 @@ class Candidate {
     await this.#loading?.then((recognizer) => recognizer.close()).catch(() => undefined);
   }
 }
+
+function ignore(): void {}
 
 class FallbackRecognizer implements Recognizer {
   readonly name: string;
@@ -298,11 +306,21 @@ class FallbackStream implements RecognitionStream {
     return left.find(({ isWorking }) => isWorking) ?? left[0];
   }
 
+  /** Waits for engines that are being loaded where there is no other; how long, is up to the caller. */
+  async #nextLoaded(): Promise<Candidate | undefined> {
+    for (;;) {
+      const candidate = this.#next();
+      const loading = this.#candidates.flatMap(({ outcome }) => outcome ?? []);
+      if (candidate !== undefined || loading.length === 0 || this.#failure !== undefined) return candidate;
+      await Promise.race(loading);
+    }
+  }
+
   async #openNext(trouble: { readonly from: Candidate; readonly error: VoiceError } | undefined): Promise<void> {
     if (this.#isOpening) return;
     this.#isOpening = true;
     let last = trouble;
-    for (let candidate = this.#next(); candidate !== undefined; candidate = this.#next()) {
+    for (let candidate = await this.#nextLoaded(); candidate !== undefined; candidate = await this.#nextLoaded()) {
       if (this.#failure !== undefined) return;
       try {
         const stream = await candidate.recognizer?.open();

@@ -1,5 +1,7 @@
+import { systemClock } from '@parley/runtime';
 import { type ScriptedDeepgram, type ScriptedStt, startScriptedDeepgram, startScriptedStt } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { loadRecognizer } from '../choose.ts';
 import type { Recognizer, RecognizerOptions, SpokenWord } from '../recognizer.ts';
 import { silence, speech, speechItems, wordErrors } from '../testing/lab.ts';
 import { createRecognizer as createDeepgram } from './deepgram.ts';
@@ -262,3 +264,40 @@ test('hotwords that a model cannot take are left out, with a word', async () => 
   await recognizer.close();
   expect(troubles).toEqual([expect.stringContaining('PARLEY_STT_HOTWORDS')]);
 });
+
+test('a turn goes on with the next engine when the first one hangs up, and the session returns to it later', async () => {
+  const fallbacks: string[] = [];
+  const config = { ...options, modelDir: MODEL, deepgramUrl: deepgram.url, deepgramApiKey: 'the key' };
+  const recognizer = await loadRecognizer(
+    { engine: 'deepgram,sherpa', reason: '', hint: '' },
+    { ...config, fallbackAfterMs: 2_500 },
+    {
+      ...{ clock: systemClock, onTrouble: options.onTrouble, onFailed: () => undefined },
+      onFallback: (from, to) => fallbacks.push(`${from} to ${to}`),
+    },
+  );
+  try {
+    const stream = await recognizer.open();
+    const samples = speech('slt-01.wav');
+    stream.accept(samples.slice(0, 20_000));
+    const before = deepgram.connections.length;
+    deepgram.setBehaviour({ status: 503 });
+    deepgram.hangUp();
+    stream.accept(samples.slice(20_000));
+    expect(await stream.settle()).toBe(textOf('slt-01.wav'));
+    expect(fallbacks).toEqual(['deepgram to sherpa']);
+    deepgram.setBehaviour({ status: undefined });
+    await vi.waitFor(
+      async () => {
+        stream.accept(speech('slt-02.wav'));
+        expect(await stream.settle()).toBe(textOf('slt-02.wav'));
+        expect(deepgram.connections.length).toBeGreaterThan(before);
+      },
+      { timeout: 5_000, interval: 200 },
+    );
+    stream.close();
+  } finally {
+    deepgram.setBehaviour({ status: undefined });
+    await recognizer.close();
+  }
+}, 20_000);

@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { EngineThreads } from './engine-threads.ts';
 
-async function start(fault: 'throw' | 'exit' | 'hang' | 'unusable') {
+async function start(fault: 'throw' | 'exit' | 'hang' | 'abort' | 'unusable', isolated = false) {
   const troubles: Error[] = [];
   const engine = await EngineThreads.start({
-    ...{ name: 'faulty', languages: ['en'], slots: 4, threads: 1, stallTimeoutMs: 300 },
+    ...{ name: 'faulty', languages: ['en'], slots: 4, threads: 1, stallTimeoutMs: 300, isolated },
     entry: new URL('../testing/faulty-thread.ts', import.meta.url),
     workerData: { fault },
     onTrouble: (error) => troubles.push(error),
@@ -14,11 +14,15 @@ async function start(fault: 'throw' | 'exit' | 'hang' | 'unusable') {
 }
 
 test.each([
-  ['throw', 'engine_failed'],
-  ['exit', 'engine_failed'],
-  ['hang', 'engine_timeout'],
-] as const)('a thread that ends by %s fails its sessions with %s, and is replaced', async (fault, code) => {
-  const { engine, troubles } = await start(fault);
+  ['thread', 'throw', 'engine_failed'],
+  ['thread', 'exit', 'engine_failed'],
+  ['thread', 'hang', 'engine_timeout'],
+  ['process', 'throw', 'engine_failed'],
+  ['process', 'exit', 'engine_failed'],
+  ['process', 'hang', 'engine_timeout'],
+  ['process', 'abort', 'engine_failed'],
+] as const)('a %s that ends by %s fails its sessions with %s, and is replaced', async (place, fault, code) => {
+  const { engine, troubles } = await start(fault, place === 'process');
   const [settling, idle] = [await engine.open(), await engine.open()];
   const failed = new Promise((resolve) => idle.onFailure(resolve));
   settling.abandon();
@@ -34,8 +38,11 @@ test.each([
   expect(await next.settle()).toBe('heard');
 });
 
-test('a thread that says that it cannot work is not tried again', async () => {
-  await expect(start('unusable')).rejects.toMatchObject({ code: 'engine_missing', message: 'there is no engine' });
+test.each([false, true])('one that says that it cannot work is not tried again (isolated: %s)', async (isolated) => {
+  await expect(start('unusable', isolated)).rejects.toMatchObject({
+    code: 'engine_missing',
+    message: 'there is no engine',
+  });
 });
 
 test('the caller keeps samples that are part of something larger', async () => {
