@@ -13,7 +13,7 @@ const COMPLETE_TURNS: Readonly<Record<string, readonly string[]>> = {
     'how many people live in the city of melbourne',
     'yes',
     'hello can you hear me now',
-    'um well yes where is the nearest pharmacy',
+    'um yes where is the nearest pharmacy',
     'I have a dog. What does he eat?',
     'Stop',
     'remind me to call my brother after dinner tomorrow',
