@@ -16,7 +16,7 @@ const DATASOURCE = { type: 'prometheus', uid: '$' + '{datasource}' };
 const WIDTH = 8;
 const HEIGHT = 8;
 
-export interface Query {
+interface Query {
   readonly expr: string;
   /** Name of a series, with its labels in double braces. */
   readonly legend: string;
