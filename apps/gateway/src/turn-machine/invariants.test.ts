@@ -76,9 +76,10 @@ function utteranceOf({ machine }: World, b: number): number {
   return b % 11 === 0 ? endedUtterance : (utterance?.number ?? endedUtterance + 1);
 }
 
-/** The words of which the reply behind the stage is the answer, if there is one, or others. */
+/** No words to speak of where a reply was stopped, the words that the reply behind the stage answers, or others. */
 function wordsOf({ machine }: World, a: number): string {
-  const { speculative, reopened } = machine.state;
+  const { speculative, reopened, resumable } = machine.state;
+  if (resumable && a % 2 === 0) return pick(['', 'yeah', 'Mm-hmm.'], a) ?? '';
   if (!speculative || a % 3 === 0) return pick(TEXTS, a) ?? '';
   return `${speculative.text.slice(reopened ? reopened.text.length : 0).toUpperCase()}!`;
 }
