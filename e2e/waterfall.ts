@@ -45,6 +45,7 @@ export function drawWaterfall(spans: readonly CollectedSpan[]): string {
   const width = LABEL_WIDTH + BAR_WIDTH + 90;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}" ${FONT}>`,
+    `<title>One turn, traced through every process</title>`,
     `<rect width="${width}" height="${y}" fill="#ffffff"/>`,
     body,
     '</svg>\n',

@@ -60,6 +60,7 @@ export function drawCurve(lines: readonly CurveLine[], { title, x, y, target }: 
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>False cut-offs against added latency</title>`,
     rect(0, 0, WIDTH, HEIGHT, '#fff'),
     ...shapes,
     '</svg>\n',
