@@ -27,9 +27,12 @@ export interface AudioReaderContext extends ConnectionContext {
 /** Entries of one session in one read: about a second of audio, so that nobody waits for a session far behind. */
 const ENTRIES_PER_READ = 25;
 const BLOCK_MS = 2_000;
-/** From this many sessions on reads are bundled: a pause between them halves Redis's load. */
-const BUNDLED_FROM = 200;
-const BUNDLE_PAUSE_MS = 4;
+/**
+ * Reads are bundled by a pause between them that grows with the number of sessions: few wait for nobody, many share what a
+ * read costs Redis, and what a run of the voice activity model costs their listener.
+ */
+const PAUSE_MS_PER_SESSION = 0.25;
+const MAX_PAUSE_MS = 8;
 const RETRY_MS = 50;
 const BYTES_PER_SAMPLE = 2;
 
@@ -110,7 +113,8 @@ export class BlockingAudioReader implements AudioReader {
     while (!this.#closed) {
       try {
         await this.#read();
-        if (this.#positions.size > BUNDLED_FROM) await clock.sleep(BUNDLE_PAUSE_MS);
+        const pauseMs = Math.min(MAX_PAUSE_MS, Math.floor(this.#positions.size * PAUSE_MS_PER_SESSION));
+        if (pauseMs > 0) await clock.sleep(pauseMs);
       } catch (error) {
         if (this.#closed) return;
         logger.debug({ err: error }, 'audio could not be read, trying again');
