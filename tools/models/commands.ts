@@ -3,20 +3,15 @@ import { chosenModels } from './choose-models.ts';
 import { formatBytes } from './format-bytes.ts';
 import { ensureModels, type ModelResult } from './install.ts';
 import { locateModel, removeModel, verifyModel } from './locate.ts';
-import { lockEntry, type Trust } from './lock-file.ts';
+import { lockEntry } from './lock-file.ts';
 import { findModel, MODELS, type Model, stageOf } from './manifest.ts';
 import { ModelError } from './model-error.ts';
 import { progressDisplay } from './progress-display.ts';
 import type { ModelPlaces } from './settings.ts';
+import { trustInWords } from './trust-words.ts';
 
 /** Each command resolves with the exit code: 0 when all is as asked, else 1. */
 type ExitCode = 0 | 1;
-
-const TRUST_WORDS: Record<Trust, string> = {
-  manifest: "its checksum is the one in Parley's list",
-  release: 'its checksum is the one that its release states',
-  'first-use': 'no checksum is published for it: this one is noted, and must be the same next time',
-};
 
 /** Prints the models there are and which of them are here. */
 export async function listModels({ dir }: ModelPlaces, { json = false }: { json?: boolean }): Promise<ExitCode> {
@@ -92,7 +87,7 @@ export async function verifyModels(
     seen += 1;
     switch (found.state) {
       case 'whole':
-        console.log(`${model.name}: whole, ${found.files} files; ${TRUST_WORDS[found.entry.trust]}`);
+        console.log(`${model.name}: whole, ${found.files} files; ${trustInWords(found.entry.trust)}`);
         break;
       case 'unknown':
         console.log(`${model.name}: put there by hand, nothing to compare it with`);
@@ -160,8 +155,7 @@ function report(result: ModelResult): boolean {
     return false;
   }
   const how = result.outcome === 'present' ? 'is here already' : 'is here';
-  const trust = result.trust === undefined ? 'put there by hand, not verified' : TRUST_WORDS[result.trust];
-  console.log(`${result.name} ${how}: ${result.location.dir}\n  ${trust}`);
+  console.log(`${result.name} ${how}: ${result.location.dir}\n  ${trustInWords(result.trust)}`);
   return true;
 }
 

@@ -10,6 +10,9 @@ import { type FileServer, startFileServer } from './testing/file-server.ts';
 const RECOGNISER = 'sherpa-onnx-streaming-zipformer-en-kroko-2025-08-06';
 const VOICE = 'vits-piper-en_US-ljspeech-medium';
 const RECOGNISER_PATH = `/k2-fsa/sherpa-onnx/releases/download/asr-models/${RECOGNISER}.tar.bz2`;
+const TURN = 'smart-turn-v3';
+const TURN_PATH = '/pipecat-ai/smart-turn-v3/resolve/main/smart-turn-v3.2-cpu.onnx';
+const TURN_FILE = '../../libs/testkit/fixtures/models/smart-turn-v3/smart-turn-v3.2-cpu.onnx';
 const VOICE_PATH = `/k2-fsa/sherpa-onnx/releases/download/tts-models/${VOICE}.tar.bz2`;
 
 let server: FileServer;
@@ -21,6 +24,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'parley-models-cli-'));
   server.serve(RECOGNISER_PATH, { body: await fixture('transducer') });
   server.serve(VOICE_PATH, { body: await fixture('voice') });
+  server.serve(TURN_PATH, { body: await readFile(join(import.meta.dirname, TURN_FILE)), chunkBytes: 1_000_000 });
 });
 
 afterEach(async () => {
@@ -68,7 +72,7 @@ describe('npm run models', () => {
     expect(got.stdout).toContain('no checksum is published for it');
 
     const listed = JSON.parse((await models('list', '--json')).stdout) as { name: string; state: string }[];
-    expect(listed.filter(({ state }) => state === 'yes').map(({ name }) => name)).toEqual([RECOGNISER, VOICE]);
+    expect(listed.filter(({ state }) => state === 'yes').map(({ name }) => name)).toEqual([RECOGNISER, VOICE, TURN]);
     expect((await models('list')).stdout).toContain(`* ${VOICE}`);
 
     expect(await models('verify')).toMatchObject({
@@ -107,7 +111,7 @@ describe('npm run models', () => {
     const { code, stderr } = await start(['get', 'recommended'], { PARLEY_MODELS_MIRROR: baseUrl }).ended;
     expect(code).toBe(1);
     expect(stderr.match(/PARLEY_MODELS_OFFLINE_DIR/g)).toHaveLength(1);
-    expect(stderr).toContain(`Not tried, for the same reason: ${VOICE}`);
+    expect(stderr).toContain(`Not tried, for the same reason: ${VOICE}, ${TURN}`);
   });
 
   it('says what is wrong with a name, and with the settings', async () => {

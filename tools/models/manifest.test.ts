@@ -20,9 +20,9 @@ describe('the manifest', () => {
     }
   });
 
-  it('recommends one recogniser and one voice, of a few hundred megabytes at most', () => {
+  it('recommends one recogniser, one voice and the end-of-turn model, of a few hundred megabytes at most', () => {
     const recommended = recommendedModels();
-    expect(recommended.map(stageOf).toSorted()).toEqual(['stt', 'tts']);
+    expect(recommended.map(stageOf).toSorted()).toEqual(['stt', 'tts', 'turn']);
     expect(recommended[0]?.kind).toMatch(/^online-/);
     expect(recommended.reduce((sum, model) => sum + model.approximateBytes, 0)).toBeLessThan(400_000_000);
   });
@@ -37,7 +37,7 @@ describe('the choice of models', () => {
     ['recommended', recommended],
     ['none', []],
     ['smart-turn-v3', ['smart-turn-v3']],
-    [' smart-turn-v3 , recommended,smart-turn-v3', ['smart-turn-v3', ...recommended]],
+    [' kokoro-en-v0_19 , recommended,kokoro-en-v0_19', ['kokoro-en-v0_19', ...recommended]],
   ])('%j means %j', (value, names) => {
     expect(chosenModels(value)).toEqual(names);
   });

@@ -201,6 +201,7 @@ export const MODELS: readonly Model[] = [
     licence: 'BSD-2-Clause (Daily)',
     languages: ['multi'],
     speed: 'light',
+    recommended: true,
   },
 ];
 
@@ -209,7 +210,7 @@ export function findModel(name: string, manifest: readonly Model[] = MODELS): Mo
   return manifest.find((model) => model.name === name);
 }
 
-/** What a fresh installation fetches by itself: a streaming recogniser and a natural voice. */
+/** What a fresh installation fetches by itself: a streaming recogniser, a natural voice and the end-of-turn model. */
 export function recommendedModels(manifest: readonly Model[] = MODELS): Model[] {
   return manifest.filter((model) => model.recommended);
 }

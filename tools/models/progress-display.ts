@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import { formatBytes } from './format-bytes.ts';
 import type { ModelProgress } from './install.ts';
+import { progressSentence } from './progress-sentence.ts';
 
 /** Lines for a log may come this often, a bar is drawn by its own clock. */
 const LINE_EVERY_MS = 5000;
@@ -30,7 +31,7 @@ class Bar implements ProgressDisplay {
     if (phase !== this.#phase) this.stop();
     this.#phase = phase;
     if (progress.phase !== 'downloading' && progress.phase !== 'unpacking') {
-      this.#stream.write(`  ${sentence(progress)}\n`);
+      this.#stream.write(`  ${progressSentence(progress)}\n`);
       return;
     }
     const { doneBytes, totalBytes } = progress;
@@ -76,31 +77,10 @@ class Lines implements ProgressDisplay {
     if (isStep && phase === this.#phase && nowMs < this.#nextAtMs) return;
     this.#phase = phase;
     this.#nextAtMs = nowMs + LINE_EVERY_MS;
-    this.#stream.write(`  ${sentence(progress)}\n`);
+    this.#stream.write(`  ${progressSentence(progress)}\n`);
   }
 
   stop(): void {
     this.#phase = '';
-  }
-}
-
-function sentence(progress: ModelProgress): string {
-  switch (progress.phase) {
-    case 'waiting':
-      return 'another process is fetching it: waiting';
-    case 'asking':
-      return 'asking the release for its checksum';
-    case 'retrying':
-      return `${progress.reason}; trying again`;
-    case 'downloading':
-    case 'unpacking': {
-      const { doneBytes, totalBytes } = progress;
-      const share = totalBytes
-        ? ` of ${formatBytes(totalBytes)} (${Math.floor((100 * doneBytes) / totalBytes)} %)`
-        : '';
-      return `${progress.phase} ${formatBytes(doneBytes)}${share}`;
-    }
-    default:
-      return progress satisfies never;
   }
 }

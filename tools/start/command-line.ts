@@ -9,6 +9,8 @@ export interface StartOptions {
   readonly llm: number;
   readonly tts: number;
   readonly port: number;
+  /** Fetch no models; what is there is used. */
+  readonly offline: boolean;
 }
 
 const MAX_PROCESSES = 64;
@@ -22,6 +24,7 @@ export function parseCommandLine(argv: readonly string[], settings: StartSetting
     .option('--llm <n>', 'workers that think', wholeNumber(1, MAX_PROCESSES), 1)
     .option('--tts <n>', 'workers that speak', wholeNumber(1, MAX_PROCESSES), 1)
     .option('--port <port>', 'port of the first gateway', wholeNumber(1, 65_535), settings.port)
+    .option('--offline', 'fetch no models; those that are here are used', false)
     .allowExcessArguments(false)
     .addHelpText('after', `\n${environmentHelp()}`)
     .parse([...argv])

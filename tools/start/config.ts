@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { loadModelPlaces, type ModelPlaces } from '@parley/models';
 import {
   ConfigError,
   type ConfigSpec,
@@ -35,21 +36,43 @@ export const startSettings = {
       .transform((path) => resolve(path)),
     describe: 'Folder for everything that is written.',
   },
+  models: {
+    env: 'PARLEY_MODELS',
+    schema: z.string().default('recommended'),
+    describe: 'Models to fetch and use: names with commas between (npm run models -- list), recommended, or none.',
+  },
+  drainTimeoutMs: serviceSettings.drainTimeoutMs,
   configFile: serviceSettings.configFile,
 } as const satisfies ConfigSpec;
 
-export type StartSettings = ConfigValues<typeof startSettings>;
+export type StartSettings = ConfigValues<typeof startSettings> & {
+  readonly modelPlaces: ModelPlaces;
+  /** Everything that is set by environment or configuration file, as the services will see it. */
+  readonly given: Readonly<Record<string, string | undefined>>;
+};
 
 /** Reads the settings, or says what is wrong with them and ends the process. */
 export function settingsOrExit(): StartSettings {
   try {
     const path = process.env[startSettings.configFile.env];
+    const file = path ? readConfigFile(path) : {};
     // The file serves all processes, and each of them checks its own names.
-    return loadConfig(startSettings, process.env, path ? readConfigFile(path) : {}, { foreignNames: /^PARLEY_/ });
+    const own = loadConfig(startSettings, process.env, file, { foreignNames: /^PARLEY_/ });
+    return { ...own, modelPlaces: loadModelPlaces(process.env), given: givenBy(file, process.env) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`parley cannot start with this configuration:\n`);
     for (const fault of error.faults) process.stderr.write(`  ${fault}\n`);
     process.exit(78);
   }
+}
+
+function givenBy(
+  file: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> {
+  const ofFile = Object.entries(file).map(([name, value]) => [name, String(value)] as const);
+  // An empty variable does not hide what the file says.
+  const ofEnvironment = Object.entries(env).filter(([, value]) => value !== '');
+  return Object.fromEntries([...ofFile, ...ofEnvironment]);
 }

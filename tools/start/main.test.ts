@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 async function startMain(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [MAIN, '--offline', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PARLEY_DATA_DIR: dataDir, ...env },
   });
@@ -71,7 +71,17 @@ test('a Redis that does not answer is reported, and nothing is left', async () =
 test('help names the options and the environment', async () => {
   const { code, text } = await startMain(['--help']);
   expect(code).toBe(0);
-  for (const part of ['--gateways', '--tts', 'REDIS_URL', 'PARLEY_DATA_DIR', 'PARLEY_STT_ENGINE', 'README.md']) {
+  for (const part of [
+    '--gateways',
+    '--tts',
+    '--offline',
+    'REDIS_URL',
+    'PARLEY_MODELS',
+    'PARLEY_MODELS_MIRROR',
+    'PARLEY_DATA_DIR',
+    'PARLEY_STT_ENGINE',
+    'README.md',
+  ]) {
     expect(text).toContain(part);
   }
 });

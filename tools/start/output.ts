@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 type Colour = Parameters<typeof styleText>[0];
 
 const COLOURS: readonly Colour[] = ['cyan', 'yellow', 'green', 'magenta', 'blue', 'cyanBright', 'yellowBright', 'red'];
+const CLEAR_LINE = '\r\u001b[K';
 
 /** Where the supervisor and its children speak, one line at a time. */
 export interface Output {
@@ -10,6 +11,10 @@ export interface Output {
   line(name: string, text: string): void;
   /** A line of the supervisor itself. */
   say(text: string): void;
+  /** Several lines of the supervisor, such as a table, as they are. */
+  show(text: string): void;
+  /** What is going on at the moment, below everything else on a terminal; undefined takes it away. */
+  status(text: string | undefined): void;
 }
 
 export interface OutputOptions {
@@ -17,11 +22,14 @@ export interface OutputOptions {
   readonly colour: boolean;
   /** The longest name, so that lines stand in columns. */
   readonly nameWidth: number;
+  /** Columns of the terminal, asked each time; undefined for anything else, which gets no status. */
+  readonly columns?: () => number | undefined;
 }
 
 /** Puts each child's name before its lines, in a colour of its own. */
-export function createOutput({ write, colour, nameWidth }: OutputOptions): Output {
+export function createOutput({ write, colour, nameWidth, columns = () => undefined }: OutputOptions): Output {
   const prefixes = new Map<string, string>();
+  let status: string | undefined;
   const paint = (style: Colour, text: string): string =>
     colour ? styleText(style, text, { validateStream: false }) : text;
   const prefixOf = (name: string): string => {
@@ -31,8 +39,21 @@ export function createOutput({ write, colour, nameWidth }: OutputOptions): Outpu
     prefixes.set(name, prefix);
     return prefix;
   };
+  const above = (text: string): void => {
+    if (status === undefined) return write(`${text}\n`);
+    write(`${CLEAR_LINE}${text}\n${status}`);
+  };
   return {
-    line: (name, text) => write(`${prefixOf(name)}${text}\n`),
-    say: (text) => write(`${paint('bold', text)}\n`),
+    line: (name, text) => above(`${prefixOf(name)}${text}`),
+    say: (text) => above(paint('bold', text)),
+    show: above,
+    status: (text) => {
+      const width = columns();
+      if (width === undefined) return;
+      const hadOne = status !== undefined;
+      // A status that fills more than one line could not be cleared again.
+      status = text?.slice(0, Math.max(0, width - 1));
+      if (hadOne || status !== undefined) write(`${CLEAR_LINE}${status ?? ''}`);
+    },
   };
 }

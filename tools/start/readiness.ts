@@ -1,8 +1,13 @@
+import { hostname } from 'node:os';
 import { type Clock, deadlineSignal, linkSignals } from '@parley/runtime';
 import { z } from 'zod';
+import { StartError } from './start-error.ts';
 
 const engineSchema = z.object({
   id: z.string(),
+  host: z.string(),
+  pid: z.number(),
+  ready: z.boolean(),
   engine: z.string(),
   why: z.string().default(''),
   /** What would bring a better one. */
@@ -45,7 +50,38 @@ export async function untilReady(urls: readonly string[], options: WaitOptions):
   }
 }
 
-async function askReadiness(url: string, { clock, signal }: WaitOptions): Promise<SystemReadiness> {
+/**
+ * Waits until every gateway sees each of these processes of this machine ready to serve. Rejects after `limitMs` with what
+ * the workers themselves say would help.
+ */
+export async function untilServing(
+  urls: readonly string[],
+  pids: () => readonly (number | undefined)[],
+  { limitMs, ...options }: Omit<WaitOptions, 'onWaiting'> & { readonly limitMs: number },
+): Promise<void> {
+  const { clock, signal } = options;
+  const deadlineMs = clock.nowMs() + limitMs;
+  for (;;) {
+    const wanted = pids();
+    const answers = await Promise.all(urls.map((url) => askReadiness(url, options)));
+    const workers = answers.map(({ stages }) =>
+      Object.values(stages)
+        .flat()
+        .filter(({ host, pid }) => host === hostname() && wanted.includes(pid)),
+    );
+    if (workers.every((seen) => seen.filter(({ ready }) => ready).length >= wanted.length)) return;
+    if (clock.nowMs() >= deadlineMs) {
+      const [hint = ''] = workers.flat().flatMap((worker) => (worker.ready || worker.hint === '' ? [] : [worker.hint]));
+      throw new StartError(`its workers are not ready after ${Math.round(limitMs / 1000)} s. ${hint}`.trimEnd());
+    }
+    await clock.sleep(POLL_MS, signal);
+  }
+}
+
+async function askReadiness(
+  url: string,
+  { clock, signal }: Pick<WaitOptions, 'clock' | 'signal'>,
+): Promise<SystemReadiness> {
   const deadline = deadlineSignal(clock, ASK_TIMEOUT_MS);
   const linked = linkSignals(signal, deadline.signal);
   try {

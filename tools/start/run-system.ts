@@ -2,15 +2,18 @@ import { Closer, systemClock, untilAborted, watchShutdown } from '@parley/runtim
 import type { StartOptions } from './command-line.ts';
 import type { StartSettings } from './config.ts';
 import { lockDataDir } from './data-dir-lock.ts';
+import { fetchModels } from './fetch-models.ts';
+import { ModelStock } from './model-stock.ts';
 import { createOutput, type Output } from './output.ts';
 import { prepareOwnRedis, redisServes } from './own-redis.ts';
 import { findUsedPort } from './ports.ts';
 import { untilReady } from './readiness.ts';
 import { pingRedis } from './redis-probe.ts';
-import { serviceSpecs } from './services.ts';
+import { Services } from './services.ts';
 import { StartError } from './start-error.ts';
 import { Supervisor } from './supervisor.ts';
 import { startUpTable } from './table.ts';
+import { wantedModels } from './wanted-models.ts';
 
 /** Everything is gone within 4 s: services may take 3 of them, and Redis what is left. */
 const SERVICES_GRACE_MS = 3000;
@@ -22,6 +25,7 @@ export async function runSystem(options: StartOptions, settings: StartSettings):
     write: (text) => process.stdout.write(text),
     colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     nameWidth: 'stt-worker-1'.length,
+    columns: () => (process.stdout.isTTY ? process.stdout.columns : undefined),
   });
   const closer = new Closer();
   let forced = false;
@@ -43,13 +47,13 @@ export async function runSystem(options: StartOptions, settings: StartSettings):
     failure ??= error;
     shutdown.request(error.message);
   };
-  const supervise = (): Supervisor => {
-    const supervisor = new Supervisor({ clock: systemClock, output, onFatal: fail });
+  const supervise = (onFatal: (error: StartError) => void): Supervisor => {
+    const supervisor = new Supervisor({ clock: systemClock, output, onFatal });
     supervisors.push(supervisor);
     return supervisor;
   };
   try {
-    await start({ options, settings, output, closer, supervise, signal: shutdown.signal });
+    await start({ options, settings, output, closer, supervise, onFatal: fail, signal: shutdown.signal });
     await untilAborted(shutdown.signal);
   } catch (error) {
     if (error instanceof StartError) fail(error);
@@ -69,11 +73,12 @@ interface StartContext {
   readonly settings: StartSettings;
   readonly output: Output;
   readonly closer: Closer;
-  readonly supervise: () => Supervisor;
+  readonly supervise: (onFatal: (error: StartError) => void) => Supervisor;
+  readonly onFatal: (error: StartError) => void;
   readonly signal: AbortSignal;
 }
 
-async function start({ options, settings, output, closer, supervise, signal }: StartContext): Promise<void> {
+async function start({ options, settings, output, closer, supervise, onFatal, signal }: StartContext): Promise<void> {
   const startedMs = systemClock.nowMs();
   await refuseUsedPorts(options, settings.host);
   const unlock = await lockDataDir(settings.dataDir);
@@ -83,12 +88,17 @@ async function start({ options, settings, output, closer, supervise, signal }: S
   await refuseUnreachableRedis(redisUrl);
   signal.throwIfAborted();
 
-  const services = supervise();
-  closer.defer('services', () => services.stop(SERVICES_GRACE_MS));
-  for (const spec of serviceSpecs(options, { redisUrl, dataDir: settings.dataDir })) services.add(spec);
-
   const host = isWildcard(settings.host) ? '127.0.0.1' : settings.host;
   const urls = Array.from({ length: options.gateways }, (_, index) => `http://${host}:${options.port + index}`);
+  const services = new Services({ options, settings, redisUrl, urls, output, supervise, onFatal, signal });
+  let fetching: Promise<void> = Promise.resolve();
+  // After the services: workers that are being replaced leave with the others.
+  closer.defer('models', () => fetching);
+  closer.defer('services', () => services.stop(SERVICES_GRACE_MS));
+  const { models, remarks } = wantedModels(settings.given);
+  const stock = await ModelStock.take(models, settings.modelPlaces);
+  services.start(stock);
+
   const { stages } = await untilReady(urls, {
     clock: systemClock,
     signal,
@@ -96,13 +106,27 @@ async function start({ options, settings, output, closer, supervise, signal }: S
   });
   const { isTTY = false } = process.stdout;
   const redis = settings.redisUrl === undefined ? `its own, ${redisUrl}` : hidePassword(redisUrl);
-  process.stdout.write(`${startUpTable({ urls, redis, dataDir: settings.dataDir, stages, colour: isTTY })}\n`);
+  const { offline } = options;
+  const facts = { urls, redis, dataDir: settings.dataDir, stages, models: stock, offline, colour: isTTY };
+  output.show(startUpTable(facts));
   output.say(`Ready in ${((systemClock.nowMs() - startedMs) / 1000).toFixed(1)} s. Ctrl-C ends it.`);
+  for (const remark of remarks) output.say(remark);
+  if (offline) return;
+  fetching = fetchModels(stock, {
+    places: settings.modelPlaces,
+    clock: systemClock,
+    output,
+    hasStatus: isTTY,
+    signal,
+    onArrived: (stage) => services.useModels(stage, stock),
+  }).catch((error: unknown) => {
+    if (!signal.aborted) output.say(`Models are not fetched any more: ${String(error)}`);
+  });
 
   async function startOwnRedis(): Promise<string> {
     const redis = await prepareOwnRedis(settings.dataDir, systemClock);
     closer.defer('socket', () => redis.cleanUp());
-    const keeper = supervise();
+    const keeper = supervise(onFatal);
     closer.defer('redis', () => keeper.stop(REDIS_GRACE_MS));
     keeper.add(redis.child);
     await redisServes(redis.url, systemClock, signal);

@@ -21,6 +21,11 @@ export class Supervisor {
     this.#options = options;
   }
 
+  /** The ids of its processes at this moment; undefined for one that waits for its restart. */
+  get pids(): (number | undefined)[] {
+    return this.#children.map((child) => child.pid);
+  }
+
   /** Starts a process and keeps it running. */
   add(spec: ChildSpec): Child {
     const { clock, output, restart } = this.#options;
