@@ -506,7 +506,7 @@ describe('whatever happens, in any order, late or twice', { timeout: 60_000 }, (
           rules.check(before, entry, decide, fold(before, entry, noDecisions()));
         });
       }),
-      { numRuns: 150 },
+      { numRuns: 250 },
     );
   });
 

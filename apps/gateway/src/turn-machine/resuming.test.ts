@@ -228,6 +228,16 @@ describe('a reply that was stopped by no more than an aside', () => {
       { push: { role: 'assistant', ...AGAIN, text: 'Once upon a time. The end.' } },
     ]);
   });
+
+  it('does not repeat what was heard where the rest is only written', () => {
+    const machine = telling();
+    machine.cutIn(2);
+    machine.fold({ type: 'input.settings', settings: { textOnly: true } });
+    machine.endTurn(2, '');
+    expect(machine.doneReplying().history).toEqual([
+      { push: { role: 'assistant', ...AGAIN, text: 'lived a miller. He had three sons.' } },
+    ]);
+  });
 });
 
 describe('what is said over a reply', () => {
