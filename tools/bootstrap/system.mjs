@@ -43,8 +43,8 @@ const LIBRARY_FOLDERS = ['/usr/lib', '/usr/lib64', '/usr/local/lib', '/opt/homeb
  * @returns {SystemPart[]}
  */
 export function neededForStart(settings) {
-  const offlineStt = isOffline(settings.PARLEY_STT_ENGINE, 'pocketsphinx', settings.PARLEY_STT_MODEL_DIR);
-  const offlineTts = isOffline(settings.PARLEY_TTS_ENGINE, 'flite', settings.PARLEY_TTS_BASE_URL);
+  const offlineStt = isOffline('PARLEY_STT_', 'pocketsphinx', settings);
+  const offlineTts = isOffline('PARLEY_TTS_', 'flite', settings);
   return [
     ...(settings.REDIS_URL ? [] : [REDIS]),
     ...(offlineTts ? [FLITE] : []),
@@ -52,13 +52,18 @@ export function neededForStart(settings) {
   ];
 }
 
+/** What makes `auto` choose another engine than the offline one. */
+const BETTER = ['BASE_URL', 'API_KEY', 'DEEPGRAM_URL', 'DEEPGRAM_API_KEY', 'MODEL_DIR'];
+
 /**
- * @param {string | undefined} engine
+ * @param {string} prefix of the stage's settings
  * @param {string} offlineEngine
- * @param {string | undefined} better what makes `auto` choose another one
+ * @param {Record<string, string | undefined>} settings
  */
-function isOffline(engine = 'auto', offlineEngine, better) {
-  return engine === offlineEngine || (engine === 'auto' && !better);
+function isOffline(prefix, offlineEngine, settings) {
+  const engine = settings[`${prefix}ENGINE`] ?? 'auto';
+  if (engine === 'auto') return !BETTER.some((name) => settings[prefix + name]);
+  return engine.split(',').includes(offlineEngine);
 }
 
 /**

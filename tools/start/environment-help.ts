@@ -4,7 +4,7 @@ import { startSettings } from './config.ts';
 
 /** The services' settings that people reach for first, in the order in which they do. */
 const SERVICE_SETTINGS: readonly [name: string, text: string][] = [
-  ['PARLEY_STT_ENGINE', 'What hears: auto, pocketsphinx or sherpa.'],
+  ['PARLEY_STT_ENGINE', 'What hears: auto, pocketsphinx, sherpa, openai (any compatible server) or deepgram.'],
   ['PARLEY_STT_MODEL_DIR', 'Folder of a sherpa model.'],
   ['PARLEY_LLM_ENGINE', 'What thinks: auto, openai (any compatible server), ollama or demo.'],
   ['PARLEY_LLM_BASE_URL', 'Its server; likewise …_MODEL and …_API_KEY.'],

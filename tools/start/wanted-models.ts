@@ -19,7 +19,14 @@ export interface WantedModels {
 
 /** Settings by which somebody has chosen what a model would otherwise choose. */
 const CHOSEN_BY: Readonly<Record<'stt' | 'tts' | 'turn', readonly string[]>> = {
-  stt: ['PARLEY_STT_ENGINE', 'PARLEY_STT_MODEL_DIR', 'PARLEY_STT_BASE_URL', 'PARLEY_STT_API_KEY'],
+  stt: [
+    'PARLEY_STT_ENGINE',
+    'PARLEY_STT_MODEL_DIR',
+    'PARLEY_STT_BASE_URL',
+    'PARLEY_STT_API_KEY',
+    'PARLEY_STT_DEEPGRAM_URL',
+    'PARLEY_STT_DEEPGRAM_API_KEY',
+  ],
   // A voice is one of a certain engine.
   tts: ['PARLEY_TTS_ENGINE', 'PARLEY_TTS_MODEL_DIR', 'PARLEY_TTS_BASE_URL', 'PARLEY_TTS_API_KEY', 'PARLEY_TTS_VOICE'],
   turn: ['PARLEY_TURN_MODEL_DIR'],
