@@ -10,7 +10,7 @@ export async function recognise(system: System, pcm: Int16Array, rateHz: number)
     const quiet = new Int16Array(INPUT_RATE_HZ / 2);
     await listener.say(quiet);
     await listener.say(await resample(pcm, rateHz, INPUT_RATE_HZ));
-    await listener.event('reply.started', () => true, 30_000);
+    await listener.event('turn.ended', () => true, 30_000);
     return listener.transcript(1);
   } finally {
     await listener.leave();
