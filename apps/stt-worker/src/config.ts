@@ -1,5 +1,5 @@
 import { redisUrlSetting } from '@parley/bus';
-import type { ConfigSpec, ConfigValues } from '@parley/runtime';
+import type { ConfigSpec } from '@parley/runtime';
 import { z } from 'zod';
 import { SHERPA_KINDS } from './recognizers/sherpa-model.ts';
 
@@ -157,5 +157,3 @@ export const sttConfig = {
     describe: "How far the speaker's own pauses replace those of people in general: 0 for not at all, 1 wholly.",
   },
 } as const satisfies ConfigSpec;
-
-export type SttConfig = ConfigValues<typeof sttConfig>;

@@ -144,7 +144,7 @@ class DeepgramStream implements RecognitionStream {
     const settle = Promise.withResolvers<string>();
     Object.assign(segment, { ended: true, settle, onWords });
     segment.stall = setTimeout(
-      () => this.#fail(new VoiceError('engine_timeout', 'the server does not settle what was said')),
+      () => void this.#fail(new VoiceError('engine_timeout', 'the server does not settle what was said')),
       this.#stallTimeoutMs + this.backlogMs,
     );
     segment.stall.unref();

@@ -18,7 +18,7 @@ export const SHERPA_KINDS = [
   'offline-whisper',
 ] as const;
 
-export type SherpaKind = (typeof SHERPA_KINDS)[number];
+type SherpaKind = (typeof SHERPA_KINDS)[number];
 
 /** A model as it lies on the disk. */
 export interface SherpaModel {
