@@ -21,6 +21,8 @@ interface Point {
   readonly lost: number;
   readonly overheads: readonly number[];
   readonly used: Consumption;
+  /** Frames that the voice activity model scores together, on average. */
+  readonly batch: number;
 }
 
 /** What a talking session costs, from one session to the knee. */
@@ -51,20 +53,29 @@ async function measure(lab: Lab, sessions: number, { progress }: PartContext): P
     await sleep(SETTLE_MS);
     const before = await lab.usage();
     const countsBefore = await talkers.counts();
+    const batchBefore = await vadBatches(lab);
     progress(`${sessions} sessions: measuring for ${MEASURE_MS / 1_000} s`);
     await sleep(MEASURE_MS);
     const used = consumption(before, await lab.usage());
     const counts = await talkers.counts();
+    const batchAfter = await vadBatches(lab);
     await talkers.finish();
     const overheads = await turnOverheads(lab, talkers, 1);
     return {
       ...{ sessions, used, overheads },
+      batch: (batchAfter.frames - batchBefore.frames) / (batchAfter.runs - batchBefore.runs),
       turns: counts.turns - countsBefore.turns,
       lost: talkers.talk.lost.length,
     };
   } finally {
     await talkers.leave();
   }
+}
+
+async function vadBatches(lab: Lab): Promise<{ readonly frames: number; readonly runs: number }> {
+  const metrics = await lab.metrics('stt-worker');
+  const value = (name: string): number => metrics.get(`parley_stt_vad_batch_frames_${name}`) ?? 0;
+  return { frames: value('sum'), runs: value('count') };
 }
 
 const perSessionMinute = (value: number, { sessions, used }: Point): number => (value * 60) / used.seconds / sessions;
@@ -78,7 +89,7 @@ function result(points: readonly Point[]) {
     tables: [
       {
         title: 'CPU seconds per session-minute, engines apart; overhead of a turn in ms',
-        head: ['Sessions', ...names, 'all', 'cores used', 'turns', 'lost', 'p50', 'p95', 'p99'],
+        head: ['Sessions', ...names, 'all', 'cores used', 'VAD batch', 'turns', 'lost', 'p50', 'p95', 'p99'],
         rows: points.map((point) => {
           const { p50, p95, p99 } = summarize(point.overheads);
           const cores = point.used.totalCpuSeconds / point.used.seconds;
@@ -86,7 +97,7 @@ function result(points: readonly Point[]) {
             point.sessions,
             ...names.map((name) => perSessionMinute(point.used.cpuSeconds.get(name) ?? 0, point).toFixed(3)),
             perSessionMinute(point.used.totalCpuSeconds, point).toFixed(3),
-            ...[cores.toFixed(2), point.turns, point.lost, ms(p50), ms(p95), ms(p99)],
+            ...[cores.toFixed(2), point.batch.toFixed(1), point.turns, point.lost, ms(p50), ms(p95), ms(p99)],
           ];
         }),
       },
@@ -123,6 +134,7 @@ function result(points: readonly Point[]) {
       seconds: point.used.seconds,
       turns: point.turns,
       lost: point.lost,
+      vadBatchFrames: point.batch,
       overheadMs: summarize(point.overheads),
       cpuSecondsPerSessionMinute: Object.fromEntries(
         [...point.used.cpuSeconds].map(([name, value]) => [name, perSessionMinute(value, point)]),

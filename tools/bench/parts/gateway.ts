@@ -27,7 +27,7 @@ const PLAN: Omit<TalkPlan, 'urls' | 'sessions'> = {
   questionMs: 500,
   turns: 0,
   interruptAfterMs: undefined,
-  connectsPerSecond: 100,
+  connectsPerSecond: 40,
   acknowledge: true,
 };
 
