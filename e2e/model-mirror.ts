@@ -27,13 +27,15 @@ export async function startModelMirror(): Promise<ModelMirror> {
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const server = createServer(async ({ url = '' }, response) => {
+  const server = createServer(({ url = '' }, response) => {
     requests.push(url);
     const body = files.get(url);
-    if (body === undefined) return void response.writeHead(404).end();
+    if (body === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
     response.writeHead(200, { 'content-length': body.length }).write(body.subarray(0, FIRST_BYTES));
-    await released;
-    response.end(body.subarray(FIRST_BYTES));
+    void released.then(() => response.end(body.subarray(FIRST_BYTES)));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
