@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '@parley/protocol';
 import { type System, startRedis, startSystem } from '@parley/testkit';
@@ -29,6 +30,8 @@ const CONFIRM_MS = 200;
 const INTERRUPT_AFTER_MS = [0, 250, 900, 2_000, 3_500];
 const DISTURB_AFTER_MS = [150, 800, 1_600];
 const QUICK_ENGINES = { firstTokenMs: 20, tokensPerSecond: 200, firstByteMs: 20, realTimeFactor: 0 };
+/** More than what the benchmark itself brings. */
+const BUSY_LOAD = 1.5;
 const TARGETS = {
   falseCutOffs: 0.05,
   waitP50Ms: 400,
@@ -55,6 +58,7 @@ export const turnsPart: Part = {
     const corpus = new Corpus(options.tuning ? 'tuning' : 'held-out');
     const models = existsSync(MODEL_DIR) ? [true, false] : [false];
     const ends: EndRun[] = [];
+    const loads = [loadPerCore()];
     for (const model of models) {
       ends.push(...(await withSystem(context, { model }, (lab) => measureEnds(lab, corpus, model, context))));
     }
@@ -62,8 +66,9 @@ export const turnsPart: Part = {
       ...(await measureInterruptions(lab, corpus, context)),
       ...(await measureSpeculation(lab, corpus, context)),
     }));
+    loads.push(loadPerCore());
     if (options.drawFile !== undefined) await writeFile(options.drawFile, curveOf(ends));
-    return resultOf(ends, rest, options.recognizer);
+    return resultOf(ends, rest, options.recognizer, loads);
   },
 };
 
@@ -365,7 +370,15 @@ function speculationTables(rest: RestMeasured): ResultTable[] {
   ];
 }
 
-function resultOf(ends: readonly EndRun[], rest: RestMeasured, recognizer: string): PartResult {
+/** Processes that want to run, by core, over the last minute. Above one, those of others distort every time. */
+const loadPerCore = (): number => (loadavg()[0] ?? 0) / cpus().length;
+
+function resultOf(
+  ends: readonly EndRun[],
+  rest: RestMeasured,
+  recognizer: string,
+  loads: readonly number[],
+): PartResult {
   const unheard = rest.interruptions.filter(({ unheardWords }) => unheardWords.length > 0);
   return {
     tables: [
@@ -379,6 +392,11 @@ function resultOf(ends: readonly EndRun[], rest: RestMeasured, recognizer: strin
       ...speculationTables(rest),
     ],
     remarks: [
+      ...(Math.max(...loads) > BUSY_LOAD
+        ? [
+            `the machine was busy, ${loads.map((load) => load.toFixed(1)).join(' to ')} processes a core: times are too long`,
+          ]
+        : []),
       ...ends.filter(({ patience }) => patience === DEFAULT_PATIENCE).flatMap(endRemarks),
       ...interruptionRemarks(rest.interruptions),
       ...unheard.map(
@@ -394,6 +412,7 @@ function resultOf(ends: readonly EndRun[], rest: RestMeasured, recognizer: strin
     ],
     data: {
       recognizer,
+      loadPerCore: loads,
       ends: ends.map(({ model, patience, found }) => ({
         ...{ smartTurn: model, patience, all: endFigures(found) },
         byKind: Object.fromEntries(UTTERANCE_CLASSES.map((kind) => [kind, endFigures(ofKind(found, kind))])),

@@ -6,6 +6,7 @@ import { backgroundSamples } from '../talkers/microphone.ts';
 const FRAME_SAMPLES = 320;
 const FRAME_MS = 20;
 const TICK_MS = 5;
+const CONNECT_ATTEMPTS = 5;
 /** A quiet room. */
 const BACKGROUND_DBFS = -60;
 const SAMPLES_PER_MS = INPUT_RATE_HZ / 1_000;
@@ -73,7 +74,14 @@ export class Person {
   }
 
   static async connect(urls: readonly string[], settings: Partial<Settings>): Promise<Person> {
-    return new Person(await connect({ urls: [...urls], settings }));
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return new Person(await connect({ urls: [...urls], settings }));
+      } catch (error) {
+        // On a machine that has more to do than it can, a gateway may not answer in time.
+        if (attempt === CONNECT_ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Says something from the next frame on. Answers when its last sample has been sent. */
