@@ -82,7 +82,8 @@ export class Lab {
 
   /** One spoken question and its answer, with a fault in between. */
   async converse(fault: (user: User) => Promise<void> = async () => undefined): Promise<Outcome> {
-    const user = await User.connect(this.system.urls);
+    // Faults are to hit what is being said; whether it was prepared ahead would differ from trial to trial.
+    const user = await User.connect(this.system.urls, { speculation: false });
     this.#user = user;
     const startMs = performance.now();
     const question = user.say(await speech(QUESTION));
