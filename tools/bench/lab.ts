@@ -10,7 +10,7 @@ const RECOGNIZER = fileURLToPath(new URL('./engines/scripted-recognizer.ts', imp
 const APPS: readonly AppName[] = ['gateway', 'stt-worker', 'llm-worker', 'tts-worker'];
 
 /** What one process of the system has used since it started, or holds now. */
-export interface ProcessUsage {
+interface ProcessUsage {
   readonly name: string;
   readonly cpuSeconds: number;
   readonly rssBytes: number;

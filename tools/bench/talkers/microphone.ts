@@ -4,7 +4,7 @@ import { INPUT_RATE_HZ } from '@parley/protocol';
 
 const SPEECH = new URL('../../../libs/testkit/fixtures/speech/slt-02.wav', import.meta.url);
 /** −40 dBFS: what counts as a loud sample. */
-export const LOUD = 328;
+const LOUD = 328;
 
 /** Recorded speech from its first loud sample on, 16 kHz. */
 export function questionSamples(lengthMs: number): Int16Array {

@@ -9,7 +9,7 @@ import type { UtteranceClass } from './seeds.ts';
 import { BACKCHANNELS, INTERRUPTIONS, PAUSE, type Split, UTTERANCE_CLASSES, UTTERANCES } from './seeds.ts';
 
 /** flite's voices, `kal16` being `kal` at a rate that needs no resampling. */
-export const VOICES = ['slt', 'rms', 'awb', 'kal16'] as const;
+const VOICES = ['slt', 'rms', 'awb', 'kal16'] as const;
 export type Voice = (typeof VOICES)[number];
 
 /** What somebody says, as the microphone hears it: begins with the first loud sample, ends with the last. */
