@@ -21,7 +21,7 @@ const ENDS = {
 /** The same where it ends with none of these, by how many words there are; a single word may be the beginning of anything. */
 const BY_WORDS = [NEUTRAL, 0.7, 0.75, 0.78, 0.8] as const;
 /** Who asks for something hands over the turn; who tells something may well go on. */
-const REQUEST = 0.9;
+const REQUEST = 0.92;
 const REQUEST_WORDS = 3;
 const QUESTION = 0.93;
 const QUESTION_WORDS = 4;
