@@ -364,6 +364,7 @@ export class SessionOwner {
     const { generation, speculative } = this.#state;
     this.#playout.update(playoutReply(this.#state), generation, speculative ?? undefined);
     this.#watch.update(this.#state.listener, outstandingWork(this.#state));
+    this.#uplink.hurry(isDeciding(this.#state));
   }
 
   #forward(event: SessionEvent): void {
@@ -685,4 +686,10 @@ function playoutReply({ reply }: TurnState): PlayoutReply | undefined {
     samples: status === 'done' || status === 'failed' ? samples : undefined,
   }));
   return { turn, attempt, generation, done, played, clauses };
+}
+
+/** Whether the next frames may end a turn, or confirm an interruption. */
+function isDeciding({ utterance, reply }: TurnState): boolean {
+  if (!utterance) return false;
+  return !utterance.speaking || (reply !== null && !utterance.confirmed);
 }
