@@ -95,10 +95,16 @@ function endOfWords(text: string, hints: WordHints): number {
   }
   if (words.length < SUBORDINATE_WORDS && beginsWith(words, lists.subordinate) && !isQuestion) return ENDS.subordinate;
   if (kind === lists.closed) return ENDS.closed;
-  if (kind === lists.either) return isQuestion && words.length >= SHORT_QUESTION_WORDS ? SHORT_QUESTION : ENDS.either;
+  const isRequest = words.length >= REQUEST_WORDS && beginsWith(words, lists.requests);
+  if (kind === lists.either) {
+    // "A green" wants a noun, "is green" does not, and "turn it on" is a whole request.
+    if (has('open', words.at(-2))) return ENDS.either;
+    if (words.length >= SHORT_QUESTION_WORDS && (isQuestion || isRequest)) return SHORT_QUESTION;
+    if (!has('leaning', words.at(-2))) return ENDS.either;
+  }
   if (words.length <= BARE_NOUN_WORDS && has('determiners', words[0])) return BARE_NOUN;
   if (isQuestion && words.length >= QUESTION_WORDS) return QUESTION;
-  if (words.length >= REQUEST_WORDS && beginsWith(words, lists.requests)) return REQUEST;
+  if (isRequest) return REQUEST;
   return BY_WORDS[Math.min(words.length, BY_WORDS.length - 1)] ?? NEUTRAL;
 }
 
