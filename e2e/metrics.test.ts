@@ -55,6 +55,8 @@ describe('the metrics of a system', () => {
         PARLEY_STT_ENGINE: 'pocketsphinx',
         PARLEY_TTS_ENGINE: 'openai',
         PARLEY_TTS_BASE_URL: tts.url,
+        // What is said again is to come from the engine again, or its panels would be empty.
+        PARLEY_TTS_CACHE_MB: '0',
       },
     });
     if (!hasPrometheus) return;
