@@ -35,7 +35,7 @@ export default defineConfig({
     pool: 'forks',
     env: TEST_RUN_MARK,
     // A shared machine may starve a process for seconds. What fails twice in a row is wrong.
-    retry: process.env.CI === undefined ? 0 : 1,
+    retry: 1,
     testTimeout: 15_000,
     hookTimeout: 15_000,
     restoreMocks: true,
