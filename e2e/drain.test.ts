@@ -14,10 +14,6 @@ describe('a rolling restart', () => {
   afterEach(() => lab?.leave());
   afterAll(() => lab?.close());
 
-  const replace = (app: Parameters<typeof lab.system.add>[0]) => async () => {
-    await lab.system.add(app);
-    await lab.system.ready();
-  };
   const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
   it(
@@ -26,7 +22,7 @@ describe('a rolling restart', () => {
       const addedMs = await lab.trials(async (user) => {
         await user.event('speech.started');
         (await listenerOf(lab.system, user.session.session)).leave();
-      }, replace('stt-worker'));
+      }, lab.replace('stt-worker'));
       print('listener told to leave', addedMs);
       expect(median(addedMs)).toBeLessThan(DETECTION_MS);
     },
@@ -39,7 +35,7 @@ describe('a rolling restart', () => {
       const addedMs = await lab.trials(async (user) => {
         await user.event('reply.clause', () => true, 30_000);
         (await claimantOf(lab.system, user.session.session, 'reply')).leave();
-      }, replace('llm-worker'));
+      }, lab.replace('llm-worker'));
       print('llm-worker told to leave', addedMs);
       expect(median(addedMs)).toBeLessThan(DETECTION_MS);
     },
@@ -52,7 +48,7 @@ describe('a rolling restart', () => {
       const addedMs = await lab.trials(async (user) => {
         await user.played(1, 200);
         (await claimantOf(lab.system, user.session.session, 'speak')).leave();
-      }, replace('tts-worker'));
+      }, lab.replace('tts-worker'));
       print('tts-worker told to leave', addedMs);
       expect(median(addedMs)).toBeLessThan(DETECTION_MS);
     },
@@ -65,7 +61,7 @@ describe('a rolling restart', () => {
       const addedMs = await lab.trials(async (user) => {
         await user.played(1, 500);
         (await ownerOf(lab.system, user.session.session)).leave();
-      }, replace('gateway'));
+      }, lab.replace('gateway'));
       print('gateway told to leave', addedMs);
       expect(median(addedMs)).toBeLessThan(DETECTION_MS);
     },

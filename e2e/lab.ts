@@ -1,4 +1,5 @@
 import {
+  type AppName,
   type ScriptedLlm,
   type ScriptedTts,
   type System,
@@ -102,6 +103,14 @@ export class Lab {
   async #undisturbedOutcome(): Promise<Outcome> {
     await this.converse();
     return this.converse();
+  }
+
+  /** Mends the loss of a process: another of its kind is started in its place. */
+  replace(app: AppName): () => Promise<void> {
+    return async () => {
+      await this.system.add(app);
+      await this.system.ready();
+    };
   }
 
   /** Repeats a fault; nothing may be lost or said twice. Answers the delays that it added. */

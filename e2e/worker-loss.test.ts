@@ -12,11 +12,6 @@ describe('a conversation loses nothing and repeats nothing', () => {
   afterEach(() => lab?.leave());
   afterAll(() => lab?.close());
 
-  const replace = (app: Parameters<typeof lab.system.add>[0]) => async () => {
-    await lab.system.add(app);
-    await lab.system.ready();
-  };
-
   it(
     'when its listener is killed in mid-utterance',
     async () => {
@@ -25,7 +20,7 @@ describe('a conversation loses nothing and repeats nothing', () => {
         await user.event('speech.started');
         await waitUntil(async () => (await lab.system.debug(session)).cursors.input > 24_000);
         await (await listenerOf(lab.system, session)).kill();
-      }, replace('stt-worker'));
+      }, lab.replace('stt-worker'));
       print('listener killed', addedMs);
     },
     TRIALS_TIMEOUT_MS,
@@ -54,7 +49,7 @@ describe('a conversation loses nothing and repeats nothing', () => {
       const addedMs = await lab.trials(async (user) => {
         await user.event('reply.clause', () => true, 30_000);
         await (await claimantOf(lab.system, user.session.session, 'reply')).kill();
-      }, replace('llm-worker'));
+      }, lab.replace('llm-worker'));
       print('llm-worker killed', addedMs);
     },
     TRIALS_TIMEOUT_MS,
@@ -66,7 +61,7 @@ describe('a conversation loses nothing and repeats nothing', () => {
       const addedMs = await lab.trials(async (user) => {
         await user.played(1, 200);
         await (await claimantOf(lab.system, user.session.session, 'speak')).kill();
-      }, replace('tts-worker'));
+      }, lab.replace('tts-worker'));
       print('tts-worker killed', addedMs);
     },
     TRIALS_TIMEOUT_MS,
@@ -78,7 +73,7 @@ describe('a conversation loses nothing and repeats nothing', () => {
       const addedMs = await lab.trials(async (user) => {
         await user.played(1, 500);
         await (await ownerOf(lab.system, user.session.session)).kill();
-      }, replace('gateway'));
+      }, lab.replace('gateway'));
       print('gateway killed', addedMs);
     },
     TRIALS_TIMEOUT_MS,
