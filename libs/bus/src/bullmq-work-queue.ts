@@ -1,9 +1,9 @@
-import { decodeJob, type Job, type NewJob, QUEUE_NAMES, type QueueName, stampJob } from '@parley/protocol';
+import { decodeJob, type Job, type NewJob, type QueueName, stampJob } from '@parley/protocol';
 import { type Job as BullJob, DelayedError, Queue, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type ConnectionContext, openRedis, RedisConnection, unavailable } from './redis-connection.ts';
 import type { RedisTime } from './redis-time.ts';
-import type { WorkQueue, WorkQueues, WorkTaker } from './work-queue.ts';
+import type { WorkQueue, WorkTaker } from './work-queue.ts';
 
 /** A frozen idle worker swallows the wake-up of a new job; the others look by themselves this often. */
 const DRAIN_DELAY_S = 0.5;
@@ -21,113 +21,30 @@ const RELEASE_TIMEOUT_MS = 500;
 /** BullMQ writes events that nobody reads. */
 const EVENTS_KEPT = 100;
 
-/** Priority of a job by its deadline, 1 to 2^21: the earlier, the sooner. It wraps around every nine hours. */
-const priorityOf = (deadlineMs: number): number => 1 + Math.floor((Math.floor(deadlineMs) % 2 ** 25) / 16);
-
-export interface WorkQueuesHandle {
-  readonly queues: WorkQueues;
-  close(): Promise<void>;
-}
-
 interface QueueContext extends ConnectionContext {
   readonly time: RedisTime;
 }
 
-/** The work queues over BullMQ. Connections are opened by the first call that needs them. */
-export function createWorkQueues(context: QueueContext): WorkQueuesHandle {
-  const producer = new Producer(context);
-  const takers = new Set<WorkTaker>();
-  const queues = {
-    listen: createQueue('listen', context, producer, takers),
-    reply: createQueue('reply', context, producer, takers),
-    speak: createQueue('speak', context, producer, takers),
-  };
-  return {
-    queues,
-    async close() {
-      await Promise.all([...takers].map((taker) => taker.close(0)));
-      await producer.close();
-    },
-  };
-}
-
-/** The connection of this process for adding, removing and counting jobs; it never hangs while Redis is away. */
-class Producer {
-  readonly #context: ConnectionContext;
-  #connection: RedisConnection | undefined;
-  #opening: Promise<Map<QueueName, Queue>> | undefined;
-
-  constructor(context: ConnectionContext) {
-    this.#context = context;
-  }
-
-  async run<T>(name: QueueName, command: (queue: Queue) => Promise<T>): Promise<T> {
-    try {
-      this.#opening ??= this.#open();
-      const queue = (await this.#opening).get(name);
-      if (!queue) throw new Error(`no queue ${name}`);
-      return await command(queue);
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
-
-  async close(): Promise<void> {
-    const queues = await this.#opening?.catch(() => undefined);
-    for (const queue of queues?.values() ?? []) await queue.close().catch(() => {});
-    this.#connection?.close();
-  }
-
-  async #open(): Promise<Map<QueueName, Queue>> {
-    try {
-      const connection = new RedisConnection('queues', this.#context);
-      await connection.open();
-      this.#connection = connection;
-      const queues = new Map<QueueName, Queue>();
-      for (const name of QUEUE_NAMES) {
-        const queue = new Queue(name, {
-          connection: connection.redis,
-          // Nothing of a job is kept: its id names the session, and a job that comes twice finds its claim taken or done.
-          defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
-          streams: { events: { maxLen: EVENTS_KEPT } },
-        });
-        queue.on('error', (error) => this.#context.logger.debug({ err: error, queue: name }, 'queue error'));
-        await queue.waitUntilReady();
-        queues.set(name, queue);
-      }
-      return queues;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-  }
-}
-
-function createQueue<Q extends QueueName>(
+/** A queue over BullMQ, in the order of its offers. A job whose taker dies is given to another after a while. */
+export function createBullmqQueue<Q extends QueueName>(
   name: Q,
   context: QueueContext,
-  producer: Producer,
   takers: Set<WorkTaker>,
-): WorkQueue<Q> {
+): WorkQueue<Q> & { close(): Promise<void> } {
+  const producer = new Producer(name, context);
   return {
     async offer(id, job: NewJob<Q>) {
-      await producer.run(name, (queue) =>
-        queue.add(name, stampJob(job), {
-          jobId: id,
-          timestamp: Math.round(context.time.nowMs()),
-          ...('deadlineMs' in job && typeof job.deadlineMs === 'number'
-            ? { priority: priorityOf(job.deadlineMs) }
-            : {}),
-        }),
+      await producer.run((queue) =>
+        queue.add(name, stampJob(job), { jobId: id, timestamp: Math.round(context.time.nowMs()) }),
       );
     },
 
     async remove(ids) {
       // One that is being worked on is locked and stays: its claim is what stops it.
-      await producer.run(name, (queue) => Promise.all(ids.map((id) => queue.remove(id))));
+      await producer.run((queue) => Promise.all(ids.map((id) => queue.remove(id))));
     },
 
-    depth: () => producer.run(name, (queue) => queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')),
+    depth: () => producer.run((queue) => queue.getJobCountByTypes('waiting', 'delayed')),
 
     async take({ slots, handler }) {
       const taker = new BullmqTaker(name, context, slots, handler, () => takers.delete(taker));
@@ -135,7 +52,57 @@ function createQueue<Q extends QueueName>(
       await taker.open();
       return taker;
     },
+
+    close: () => producer.close(),
   };
+}
+
+/** Adds, removes and counts jobs over a connection that the first call opens; it never hangs while Redis is away. */
+class Producer {
+  readonly #name: QueueName;
+  readonly #context: ConnectionContext;
+  #connection: RedisConnection | undefined;
+  #opening: Promise<Queue> | undefined;
+
+  constructor(name: QueueName, context: ConnectionContext) {
+    this.#name = name;
+    this.#context = context;
+  }
+
+  async run<T>(command: (queue: Queue) => Promise<T>): Promise<T> {
+    try {
+      this.#opening ??= this.#open();
+      return await command(await this.#opening);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const queue = await this.#opening?.catch(() => undefined);
+    await queue?.close().catch(() => {});
+    this.#connection?.close();
+  }
+
+  async #open(): Promise<Queue> {
+    try {
+      const connection = new RedisConnection(`${this.#name}-queue`, this.#context);
+      await connection.open();
+      this.#connection = connection;
+      const queue = new Queue(this.#name, {
+        connection: connection.redis,
+        // Nothing of a job is kept: its id names the session, and a job that comes twice finds its claim taken or done.
+        defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+        streams: { events: { maxLen: EVENTS_KEPT } },
+      });
+      queue.on('error', (error) => this.#context.logger.debug({ err: error, queue: this.#name }, 'queue error'));
+      await queue.waitUntilReady();
+      return queue;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
 }
 
 /** One BullMQ worker. It holds two connections of its own, which wait for Redis as long as it takes. */

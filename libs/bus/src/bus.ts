@@ -2,7 +2,6 @@ import type { ProcessRef } from '@parley/protocol';
 import { type Clock, Closer, type Logger, type Metrics, systemClock } from '@parley/runtime';
 import { type AudioIn, createAudioIn } from './audio-in.ts';
 import { type AudioOut, createAudioOut } from './audio-out.ts';
-import { createWorkQueues } from './bullmq-work-queue.ts';
 import { type ControlLane, createControlLane } from './control.ts';
 import { declareMetrics } from './metrics.ts';
 import { createPresence, type Presence } from './presence.ts';
@@ -14,6 +13,7 @@ import { createSessionLog, type SessionLog } from './session-log.ts';
 import { createSessionScripts, type SessionScripts } from './sessions.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { WorkQueues } from './work-queue.ts';
+import { createWorkQueues } from './work-queues.ts';
 
 /** Everything that a process does with Redis. Trouble with the connection rejects with `bus_unavailable`. */
 export interface Bus {
@@ -76,7 +76,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   await time.refresh();
 
   const log = createSessionLog({ commands, subscriptions, clock, logger, metrics });
-  const work = createWorkQueues({ ...context, time });
+  const work = createWorkQueues({ ...context, commands, time });
   closer.defer('queues', () => work.close());
 
   let connected = true;

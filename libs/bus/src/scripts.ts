@@ -3,23 +3,33 @@ import { readFileSync } from 'node:fs';
 import { VoiceError } from '@parley/protocol';
 import type { RedisConnection } from './redis-connection.ts';
 
-export type ScriptName = 'own' | 'commit' | 'acquire' | 'append' | 'claim';
+/** Scripts that touch one session. */
+type SessionScript = 'own' | 'commit' | 'acquire' | 'append' | 'claim';
+/** Scripts that touch one queue. */
+type QueueScript = 'offer' | 'withdraw';
+export type ScriptName = SessionScript | QueueScript;
 export type ScriptArgument = string | number | Buffer;
 
 const read = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
 
-function load(name: ScriptName): { readonly source: string; readonly sha: string } {
-  const source = `${read('write-event')}\n${read(name)}`;
-  return { source, sha: createHash('sha1').update(source).digest('hex') };
+interface Script {
+  readonly source: string;
+  readonly sha: string;
 }
 
+const script = (source: string): Script => ({ source, sha: createHash('sha1').update(source).digest('hex') });
+const sessionScript = (name: SessionScript): Script => script(`${read('write-event')}\n${read(name)}`);
+const queueScript = (name: QueueScript): Script => script(read(name));
+
 const SCRIPTS = {
-  own: load('own'),
-  commit: load('commit'),
-  acquire: load('acquire'),
-  append: load('append'),
-  claim: load('claim'),
-} as const satisfies Record<ScriptName, { source: string; sha: string }>;
+  own: sessionScript('own'),
+  commit: sessionScript('commit'),
+  acquire: sessionScript('acquire'),
+  append: sessionScript('append'),
+  claim: sessionScript('claim'),
+  offer: queueScript('offer'),
+  withdraw: queueScript('withdraw'),
+} as const satisfies Record<ScriptName, Script>;
 
 /** A refusal is a word; success is a list. */
 export type ScriptReply = string | readonly unknown[];

@@ -60,6 +60,7 @@ export {
   pulseChannel,
   QUEUE_NAMES,
   type QueueName,
+  queueKeys,
   SESSIONS_KEY,
   STAGES,
   type Stage,

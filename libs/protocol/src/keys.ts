@@ -37,3 +37,12 @@ export const wakeKey = (workerId: string): string => `w:stt:${workerId}:wake`;
 /** Names of the work queues. */
 export type QueueName = 'listen' | 'reply' | 'speak';
 export const QUEUE_NAMES: readonly QueueName[] = ['listen', 'reply', 'speak'];
+
+/** Keys of a work queue that is ordered by deadline; they share a hash tag. */
+export const queueKeys = (name: QueueName) =>
+  ({
+    /** Sorted set of waiting jobs, by deadline. */
+    jobs: `q:{${name}}`,
+    /** The job of an id, as long as it waits. */
+    job: (id: string): string => `q:{${name}}:${id}`,
+  }) as const;

@@ -1,4 +1,4 @@
--- Put before every other script.
+-- Put before every script of a session.
 
 -- Redis TIME in milliseconds, as text.
 local function now_ms()
