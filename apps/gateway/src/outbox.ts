@@ -56,10 +56,11 @@ export class Outbox {
   readonly #clock: Clock;
   readonly #onFailed: (reason: unknown) => void;
   readonly #onFull: () => void;
-  #waiting = new Map<string, string>();
+  /** Ids of commands on their way. */
+  readonly #waiting = new Set<string>();
+  readonly #batches = new Set<Promise<void>>();
   #done: string[] = [];
-  #running: Promise<void> | undefined;
-  #closed = false;
+  readonly #closed = new AbortController();
 
   constructor(queues: WorkQueues, clock: Clock, onFailed: (reason: unknown) => void, onFull = () => {}) {
     this.#onFull = onFull;
@@ -68,17 +69,23 @@ export class Outbox {
     this.#onFailed = onFailed;
   }
 
+  /** The offers are sent before this returns: what was sent to Redis before them goes ahead. */
   add(entries: Iterable<readonly [id: string, json: string]>): void {
+    if (this.#closed.signal.aborted) return;
+    const batch: (readonly [id: string, json: string])[] = [];
     for (const [id, json] of entries) {
+      if (this.#waiting.has(id)) continue;
       // What finds no room stays in Redis and is driven again by whoever owns the session next.
       if (this.#waiting.size >= MAX_WAITING) {
         this.#onFull();
         break;
       }
-      this.#waiting.set(id, json);
+      this.#waiting.add(id);
+      batch.push([id, json]);
     }
-    if (this.#waiting.size === 0) return;
-    this.#running ??= this.#drain();
+    if (batch.length === 0) return;
+    const bringing = this.#bring(batch).finally(() => this.#batches.delete(bringing));
+    this.#batches.add(bringing);
   }
 
   get hasDone(): boolean {
@@ -98,36 +105,43 @@ export class Outbox {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#running;
+    this.#closed.abort();
+    await Promise.all(this.#batches);
   }
 
-  async #drain(): Promise<void> {
+  /** Offers all at once, and what Redis did not take one after the other until it is back. */
+  async #bring(batch: readonly (readonly [id: string, json: string])[]): Promise<void> {
+    const arrived = await Promise.all(batch.map(([id, json]) => this.#offered(id, json)));
+    const away = batch.filter(([id], index) => !this.#settle(id, arrived[index] ?? false));
     const wait = backoff({ initialMs: 20, maxMs: 500 });
-    while (!this.#closed) {
-      const [entry] = this.#waiting;
-      if (!entry) {
-        // At once: what is added before the promise settles must start the next round.
-        this.#running = undefined;
-        return;
-      }
-      const [id, json] = entry;
-      try {
-        await this.#offer(id, json);
-        this.#waiting.delete(id);
-        this.#done.push(id);
-        wait.reset();
-      } catch (reason) {
-        if (VoiceError.from(reason).code === 'bus_unavailable') {
-          await this.#clock.sleep(wait.next());
-          continue;
-        }
-        // Nothing will ever make it go: the watch finds the work unclaimed and offers it anew.
-        this.#waiting.delete(id);
-        this.#done.push(id);
-        this.#onFailed(reason);
-      }
+    let isAway = true;
+    for (const [id, json] of away) {
+      do {
+        if (isAway) await this.#clock.sleep(wait.next(), this.#closed.signal).catch(() => undefined);
+        if (this.#closed.signal.aborted) return;
+        isAway = !this.#settle(id, await this.#offered(id, json));
+      } while (isAway);
+      wait.reset();
     }
+  }
+
+  #settle(id: string, isThere: boolean): boolean {
+    if (!isThere) return false;
+    this.#waiting.delete(id);
+    this.#done.push(id);
+    return true;
+  }
+
+  /** Answers false where Redis is away. */
+  async #offered(id: string, json: string): Promise<boolean> {
+    try {
+      await this.#offer(id, json);
+    } catch (reason) {
+      if (VoiceError.from(reason).code === 'bus_unavailable') return false;
+      // Nothing will ever make it go: the watch finds the work unclaimed and offers it anew.
+      this.#onFailed(reason);
+    }
+    return true;
   }
 
   async #offer(id: string, json: string): Promise<void> {

@@ -433,7 +433,10 @@ export class SessionOwner {
     const startedMs = clock.nowMs();
     for (let ambiguous = false; !this.#gone; ambiguous = true) {
       try {
-        const result = await bus.sessions.commit(request);
+        const committing = bus.sessions.commit(request);
+        // Offers follow close behind: without the commit nobody is granted what they propose.
+        if (!ambiguous) this.#outbox.add(entries);
+        const result = await committing;
         const applied = result.ok || (ambiguous && result.refusal === 'CURSOR' && (await this.#wasApplied(request)));
         if (!applied) {
           if (!result.ok) this.#lost(result.refusal);
@@ -450,7 +453,6 @@ export class SessionOwner {
     this.#uncommitted = 0;
     this.#lastCommitMs = clock.nowMs();
     this.#deps.metrics.commits.observe((this.#lastCommitMs - startedMs) / 1_000);
-    this.#outbox.add(entries);
   }
 
   #commitRequest(decide: Decisions, entries: [string, string][], done: string[]): CommitRequest {

@@ -45,6 +45,7 @@ export function replyStage(parts: ReplyStageParts): Stage<'reply'> {
     queue: 'reply',
     name: 'llm',
     slots: parts.config.slots,
+    historyMessages: Math.min(MAX_MESSAGES, Math.ceil(parts.model.contextTokens / MIN_MESSAGE_TOKENS)),
     handle: (work) => new ReplyRun(parts, work).run(),
   };
 }
@@ -83,7 +84,7 @@ class ReplyRun {
     const input = decodeInput(this.#work.input);
     const reached = { known: input.published ?? [], shownChars: resumeAt };
     const published = resumeAt === 0 ? NOTHING_PUBLISHED : await readPublished(bus, session, ref, reached);
-    const conversation = await this.#conversation(input);
+    const conversation = this.#conversation(input);
     const { language } = settings;
     const onClauses = (count: number): void => this.#countClauses(count);
     const writer = new ReplyWriter(this.#work, { clock, language, published: published.clauses, onClauses });
@@ -97,13 +98,12 @@ class ReplyRun {
     }
   }
 
-  async #conversation({ text }: ReplyInput): Promise<Conversation> {
-    const { bus, clock, config, metrics, model } = this.#parts;
-    const { session, ref, settings } = this.#work;
+  #conversation({ text }: ReplyInput): Conversation {
+    const { clock, config, metrics, model } = this.#parts;
+    const { history, ref, settings } = this.#work;
     const { definitions } = this.#tools;
-    const mostMessages = Math.min(MAX_MESSAGES, Math.ceil(model.contextTokens / MIN_MESSAGE_TOKENS));
     const conversation = buildConversation({
-      history: await bus.registry.history(session, mostMessages),
+      history,
       turn: ref.turn,
       text,
       settings,

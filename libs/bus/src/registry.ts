@@ -3,7 +3,6 @@ import {
   type HearingState,
   HearingStateSchema,
   type HistoryMessage,
-  HistoryMessageSchema,
   type ProcessRef,
   ProcessRefSchema,
   SESSIONS_KEY,
@@ -11,6 +10,7 @@ import {
   SWEEP_LOCK_KEY,
   sessionKeys,
 } from '@parley/protocol';
+import { decodeHistory } from './history.ts';
 import { decodeJson } from './lane.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
@@ -89,7 +89,7 @@ export function createRegistry(commands: RedisConnection): SessionRegistry {
       if (lastN === 0) return [];
       const from = lastN === undefined ? 0 : -lastN;
       const rows = await commands.run((redis) => redis.lrange(sessionKeys(session).history, from, -1));
-      return rows.map((row) => decodeJson(HistoryMessageSchema, row)).filter((message) => message !== undefined);
+      return decodeHistory(rows);
     },
 
     async inspect(session) {

@@ -22,6 +22,7 @@ import {
   VoiceError,
   workKey,
 } from '@parley/protocol';
+import { decodeHistory } from './history.ts';
 import type { BusMetrics } from './metrics.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { runScript, type ScriptArgument, type ScriptName } from './scripts.ts';
@@ -155,6 +156,8 @@ export interface Claim {
   /** How far earlier tries have got. */
   readonly resumeAt: number;
   readonly input: string;
+  /** The newest messages, as many as were asked for, the oldest first. */
+  readonly history: readonly HistoryMessage[];
   /** Id of the gateway that owns the session. */
   readonly owner: string;
   readonly epoch: number;
@@ -183,6 +186,8 @@ export interface SessionScripts {
     session: SessionId;
     ref: WorkRef;
     try: number;
+    /** How many of the newest messages of the history are wanted with it (default none). */
+    messages?: number;
   }): Promise<Claim | Refused<'STALE' | 'DONE' | 'TAKEN' | 'CLOSED'>>;
 }
 
@@ -313,20 +318,21 @@ export function createSessionScripts(
       return { ok: true, ids: ids.map(text) };
     },
 
-    async claim({ session, ref, try: attempt }) {
+    async claim({ session, ref, try: attempt, messages = 0 }) {
       const keys = sessionKeys(session);
       const fence = newFence();
       const answer = await call(
         'claim',
         ['STALE', 'DONE', 'TAKEN', 'CLOSED'],
-        [keys.hash, keys.work],
-        [workKey(ref), replyKey(ref), count(attempt), fence, processJson],
+        [keys.hash, keys.work, keys.history],
+        [workKey(ref), replyKey(ref), count(attempt), fence, processJson, count(messages)],
       );
       if ('refused' in answer) return answer.refused;
-      const [resumeAt, input, owner, epoch, settings] = answer.values.map(text);
+      const [resumeAt, input, owner, epoch, settings, ...history] = answer.values.map(text);
       return {
         ok: true,
         fence,
+        history: decodeHistory(history),
         resumeAt: Number(resumeAt),
         input: input ?? '',
         owner: owner ?? '',

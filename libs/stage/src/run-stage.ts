@@ -134,11 +134,12 @@ class StageRunner<Q extends WorkQueueName> {
 
   async #claim(job: Job<Q>, ref: RefOf<Q>): Promise<ClaimAnswer> {
     const { bus, clock } = this.#options;
+    const { historyMessages = 0 } = this.#stage;
     const giveUpAtMs = clock.nowMs() + CLAIM_LIMIT_MS;
     const waits = backoff({ initialMs: 20, maxMs: 200 });
     for (;;) {
       try {
-        return await bus.sessions.claim({ session: job.session, ref, try: job.try });
+        return await bus.sessions.claim({ session: job.session, ref, try: job.try, messages: historyMessages });
       } catch (error) {
         if (!(error instanceof VoiceError) || error.code !== 'bus_unavailable') throw error;
         if (clock.nowMs() >= giveUpAtMs) return { ok: false, refusal: 'UNAVAILABLE' };

@@ -1,5 +1,5 @@
 import type { AppendRequest } from '@parley/bus';
-import type { NewEvent, SessionId, Settings, WorkRef } from '@parley/protocol';
+import type { HistoryMessage, NewEvent, SessionId, Settings, WorkRef } from '@parley/protocol';
 import type { Logger } from '@parley/runtime';
 
 /** Queues whose jobs are pieces of work to be claimed; `listen` offers a lease instead. */
@@ -31,6 +31,8 @@ export interface WorkContext<Q extends WorkQueueName = WorkQueueName> {
   readonly fence: string;
   /** JSON as the owner wrote it; the stage knows its schema. */
   readonly input: string;
+  /** The newest messages of the session, as many as the stage asks for, as they were when the work was claimed. */
+  readonly history: readonly HistoryMessage[];
   /** How far earlier tries got, in the stage's own unit; 0 at the start. */
   readonly resumeAt: number;
   readonly settings: Settings;
@@ -59,6 +61,8 @@ export interface Stage<Q extends WorkQueueName = WorkQueueName> {
   readonly name: 'llm' | 'tts';
   /** Pieces of work done at a time. */
   readonly slots: number;
+  /** Messages of the session's history that come with each claim (default none). */
+  readonly historyMessages?: number;
   /**
    * Does one piece of work; returns when `done` has been appended. A `VoiceError` fails the work with its code; anything
    * else thrown fails it as `internal`. When the signal aborts it returns or throws, soon, and whatever it throws then

@@ -1,5 +1,12 @@
 import type { Bus, Claim } from '@parley/bus';
-import { type Job, type NewEvent, type SessionId, type Settings, VoiceError } from '@parley/protocol';
+import {
+  type HistoryMessage,
+  type Job,
+  type NewEvent,
+  type SessionId,
+  type Settings,
+  VoiceError,
+} from '@parley/protocol';
 import { backoff, type Clock, type Logger } from '@parley/runtime';
 import { type AbortReason, WorkAborted } from './outcome.ts';
 import type { RefOf, WorkContext, WorkProgress, WorkQueueName } from './stage.ts';
@@ -30,6 +37,7 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
   readonly try: number;
   readonly fence: string;
   readonly input: string;
+  readonly history: readonly HistoryMessage[];
   readonly resumeAt: number;
   readonly settings: Settings;
   readonly deadlineMs: number;
@@ -52,6 +60,7 @@ export class ClaimedWork<Q extends WorkQueueName> implements WorkContext<Q> {
     this.try = job.try;
     this.fence = claim.fence;
     this.input = claim.input;
+    this.history = claim.history;
     this.resumeAt = claim.resumeAt;
     this.settings = claim.settings;
     this.deadlineMs = job.deadlineMs;
