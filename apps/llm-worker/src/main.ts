@@ -1,10 +1,9 @@
 import { hostname } from 'node:os';
 import { connectBus } from '@parley/bus';
-import { runService } from '@parley/runtime';
+import { createKeepAliveFetch, runService } from '@parley/runtime';
 import { runStage } from '@parley/stage';
 import { config, FOREIGN_NAMES } from './config.ts';
 import { startEngine } from './engine.ts';
-import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import { llmMetrics } from './metrics.ts';
 import { replyStage } from './stage.ts';
 import { loadServerTools } from './tools/server-tools.ts';

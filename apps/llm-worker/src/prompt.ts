@@ -34,23 +34,32 @@ export function systemPrompt({ settings, now, timeZone, hasInterruptedReply }: P
   return `${settings.instructions.trim() || DEFAULT_INSTRUCTIONS}\n\n${facts.join(' ')}`;
 }
 
+const languageNames = new Intl.DisplayNames('en', { type: 'language' });
+
 function languageName(tag: string): string {
   try {
-    return new Intl.DisplayNames('en', { type: 'language' }).of(tag) ?? tag;
+    return languageNames.of(tag) ?? tag;
   } catch {
     return tag;
   }
 }
 
+/** Making one takes longer than all else in a prompt. */
+const clocks = new Map<string | undefined, Intl.DateTimeFormat>();
+
 function timeOf(now: Date, timeZone: string | undefined): string {
-  return new Intl.DateTimeFormat('en-GB', {
-    weekday: 'long',
-    day: 'numeric',
-    month: 'long',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    timeZoneName: 'short',
-    ...(timeZone === undefined ? {} : { timeZone }),
-  }).format(now);
+  const clock =
+    clocks.get(timeZone) ??
+    new Intl.DateTimeFormat('en-GB', {
+      weekday: 'long',
+      day: 'numeric',
+      month: 'long',
+      year: 'numeric',
+      hour: '2-digit',
+      minute: '2-digit',
+      timeZoneName: 'short',
+      ...(timeZone === undefined ? {} : { timeZone }),
+    });
+  clocks.set(timeZone, clock);
+  return clock.format(now);
 }

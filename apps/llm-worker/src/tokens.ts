@@ -1,6 +1,7 @@
 /** Tokens that a chat template adds around a message. */
 const MESSAGE_TOKENS = 4;
 
+const NOT_ASCII = /[^\0-\x7F]/;
 const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/gu;
 
 /**
@@ -9,6 +10,7 @@ const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han
  * to be high rather than low, by about a tenth for English.
  */
 export function estimateTokens(text: string): number {
+  if (!NOT_ASCII.test(text)) return Math.ceil(text.length / 3.5);
   const wide = text.match(WIDE)?.length ?? 0;
   const ascii = text.replace(/[^\0-\x7F]/g, '').length;
   const other = [...text].length - wide - ascii;

@@ -21,6 +21,7 @@ export {
   type ReadinessCheck,
   startHealthServer,
 } from './health.ts';
+export { createKeepAliveFetch, createLeanFetch, type KeepAliveFetch } from './keep-alive-fetch.ts';
 export { createLogger, flushLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
 export {
   type Counter,

@@ -1,7 +1,7 @@
 import { VoiceError } from '@parley/protocol';
+import { createKeepAliveFetch, type KeepAliveFetch } from '@parley/runtime';
 import { type ChatRequest, type ChatResponse, type Message, Ollama, type Tool } from 'ollama';
 import type { Config } from '../config.ts';
-import { createKeepAliveFetch, type KeepAliveFetch } from '../keep-alive-fetch.ts';
 import type { ChatMessage, LanguageModel, LanguageModelParts, ReplyOptions, ReplyPart } from '../language-model.ts';
 import { connectionFailure } from './failure.ts';
 import { NoModel, ollamaFetch } from './ollama/fetch.ts';

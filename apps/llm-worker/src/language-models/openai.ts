@@ -1,8 +1,8 @@
 import { VoiceError } from '@parley/protocol';
+import { createLeanFetch, type KeepAliveFetch } from '@parley/runtime';
 import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import type { ChatCompletionChunk, ChatCompletionMessageParam } from 'openai/resources/chat/completions';
 import { Health } from '../health.ts';
-import { createKeepAliveFetch, type KeepAliveFetch } from '../keep-alive-fetch.ts';
 import type { ChatMessage, LanguageModel, LanguageModelParts, ReplyOptions, ReplyPart } from '../language-model.ts';
 import { replyInOrder, warmUpAny } from '../reply-in-order.ts';
 import { connectionFailure, statusFailure, withoutWords } from './failure.ts';
@@ -34,7 +34,7 @@ class OpenAiModel implements LanguageModel {
   readonly prefill: boolean;
   readonly contextTokens: number;
   readonly #parts: LanguageModelParts;
-  readonly #keepAlive: KeepAliveFetch = createKeepAliveFetch();
+  readonly #keepAlive: KeepAliveFetch = createLeanFetch();
   readonly #endpoints: readonly Endpoint[];
 
   constructor(parts: LanguageModelParts) {

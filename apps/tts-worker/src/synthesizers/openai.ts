@@ -1,5 +1,6 @@
 import { AudioError, PcmByteStream } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
+import { createLeanFetch } from '@parley/runtime';
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai';
 import { z } from 'zod';
 import { type SpeechChunk, type SpeechRequest, type Synthesizer, speakOnce } from '../synthesizer.ts';
@@ -30,6 +31,7 @@ export interface OpenAiSynthesizerOptions {
 
 /** Any server with OpenAI's `POST /audio/speech`, PCM or WAV, streamed as it comes. */
 export function createOpenAiSynthesizer({ baseUrl, apiKey, model, voice }: OpenAiSynthesizerOptions): Synthesizer {
+  const connections = createLeanFetch();
   const client = new OpenAI({
     baseURL: baseUrl || OPENAI_BASE_URL,
     // Local servers want none, the SDK wants some. Nothing is left to be read from the environment behind our back.
@@ -40,6 +42,7 @@ export function createOpenAiSynthesizer({ baseUrl, apiKey, model, voice }: OpenA
     // The owner decides about another try, on another worker.
     maxRetries: 0,
     logLevel: 'off',
+    fetch: connections.fetch,
   });
 
   let voices: readonly string[] = [];
@@ -94,7 +97,7 @@ export function createOpenAiSynthesizer({ baseUrl, apiKey, model, voice }: OpenA
       await listVoices(signal);
       await speakOnce(openai, signal);
     },
-    close: async () => undefined,
+    close: () => connections.close(),
   };
   return openai;
 }
