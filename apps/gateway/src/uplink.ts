@@ -104,7 +104,8 @@ export class Uplink {
     const cut = this.#next - frame.startSample;
     if (cut > 0) this.#options.onDuplicate(cut);
     if (this.#pendingSamples === 0) this.#pendingSinceMs = nowMs;
-    this.#pending.push(frame.pcm.slice(cut * 2));
+    // A copy: the socket's memory is gone after this call. Small ones share a pool.
+    this.#pending.push(Buffer.from(frame.pcm.subarray(cut * 2)));
     this.#pendingSamples += samples - cut;
     this.#next = end;
     this.#acceptedAtMs = nowMs;

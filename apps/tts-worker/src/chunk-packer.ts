@@ -4,10 +4,10 @@ import { concatInt16, msToSamples } from '@parley/audio';
 const FIRST_MS = 40;
 /** Later ones wait for more, up to this, so that an engine in step with real time does not make a flood of entries. */
 const LATER_MS = 160;
-/** No chunk is longer: a cancel takes effect between two of them. */
-const LONGEST_MS = 200;
+/** No chunk is longer, however much there is: a cancel takes effect between two of them. */
+const LONGEST_MS = 400;
 
-/** Speech of any pieces → chunks worth an entry in the log: the first soon, each at most 200 ms. */
+/** Speech of any pieces → chunks worth an entry in the log: the first soon, each at most 400 ms. */
 export class ChunkPacker {
   readonly #rateHz: number;
   #shortestMs = FIRST_MS;

@@ -1,5 +1,4 @@
 import { type SessionId, sessionKeys } from '@parley/protocol';
-import { aligned } from './aligned.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 /** One entry of reply audio. */
@@ -13,7 +12,7 @@ export interface OutEntry {
   readonly startSample: number;
   /** The clause ends with this entry. */
   readonly last: boolean;
-  /** PCM16, aligned for an `Int16Array`. */
+  /** PCM16 bytes at any offset of their memory. */
   readonly pcm: Uint8Array;
 }
 
@@ -59,7 +58,7 @@ function readEntry(entry: string, fields: readonly Buffer[]): OutEntry {
         last = value.toString() === '1';
         break;
       case 'pcm':
-        pcm = aligned(value);
+        pcm = value;
         break;
       default: // of a newer writer
     }

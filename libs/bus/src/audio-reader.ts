@@ -1,10 +1,9 @@
 import { type SessionId, sessionKeys, wakeKey } from '@parley/protocol';
-import { aligned } from './aligned.ts';
 import { type ConnectionContext, openRedis, type RedisConnection } from './redis-connection.ts';
 
 export interface AudioFrame {
   readonly startSample: number;
-  /** PCM16, aligned for an `Int16Array`. */
+  /** PCM16 bytes at any offset of their memory. */
   readonly pcm: Uint8Array;
 }
 
@@ -174,7 +173,7 @@ export class BlockingAudioReader implements AudioReader {
         gapSamples = 0;
       }
       const overlap = Math.max(0, position.nextSample - startSample);
-      frames.push({ startSample: startSample + overlap, pcm: aligned(pcm.subarray(overlap * BYTES_PER_SAMPLE)) });
+      frames.push({ startSample: startSample + overlap, pcm: pcm.subarray(overlap * BYTES_PER_SAMPLE) });
       position.nextSample = endSample;
     }
     flush();

@@ -71,8 +71,10 @@ export function decodeUplinkAudio(bytes: Uint8Array): UplinkAudio {
   return { startSample, pcm: bytes.subarray(UPLINK_HEADER_BYTES) };
 }
 
-export function encodeDownlinkAudio(frame: DownlinkAudio): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(DOWNLINK_HEADER_BYTES + frame.pcm.byteLength);
+/** Writes into `scratch` where one is given that is large enough: the message is then valid until the next. */
+export function encodeDownlinkAudio(frame: DownlinkAudio, scratch?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const length = DOWNLINK_HEADER_BYTES + frame.pcm.byteLength;
+  const bytes = scratch && scratch.byteLength >= length ? scratch.subarray(0, length) : new Uint8Array(length);
   const data = view(bytes);
   data.setUint8(0, DOWNLINK_AUDIO);
   data.setUint8(1, (frame.endOfClause ? END_OF_CLAUSE : 0) | (frame.endOfReply ? END_OF_REPLY : 0));

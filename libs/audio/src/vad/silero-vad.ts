@@ -36,6 +36,7 @@ export interface SileroVadOptions {
 }
 
 const DEFAULT_MAX_BATCH = 64;
+const SAMPLE_RATE = new Tensor('int64', BigInt64Array.of(BigInt(VAD_SAMPLE_RATE_HZ)), []);
 
 interface Memory {
   readonly recurrent: Float32Array;
@@ -52,6 +53,9 @@ interface Memory {
 export class SileroVad {
   readonly #session: InferenceSession;
   readonly #maxBatch: number;
+  /** What the model is given, filled anew for each inference. */
+  readonly #input: Float32Array;
+  readonly #recurrent: Float32Array;
   readonly #memories = new WeakMap<VadState, Memory>();
   /** Runs wait for each other: a session's frames must reach the model in order. */
   #idle: Promise<unknown> = Promise.resolve();
@@ -60,6 +64,8 @@ export class SileroVad {
   private constructor(session: InferenceSession, maxBatch: number) {
     this.#session = session;
     this.#maxBatch = maxBatch;
+    this.#input = new Float32Array(maxBatch * INPUT_SAMPLES);
+    this.#recurrent = new Float32Array(maxBatch * STATE_LAYERS * STATE_UNITS);
   }
 
   /** Loads the model and runs it once to warm it up. Throws `vad_unavailable`. */
@@ -151,8 +157,8 @@ export class SileroVad {
 
   async #infer(frames: readonly VadFrame[]): Promise<Float32Array> {
     const rows = frames.length;
-    const input = new Float32Array(rows * INPUT_SAMPLES);
-    const recurrent = new Float32Array(STATE_LAYERS * rows * STATE_UNITS);
+    const input = this.#input.subarray(0, rows * INPUT_SAMPLES);
+    const recurrent = this.#recurrent.subarray(0, STATE_LAYERS * rows * STATE_UNITS);
     const memories = frames.map(({ state }) => this.#memoryOf(state));
     frames.forEach(({ pcm }, row) => {
       const memory = memories[row];
@@ -168,7 +174,7 @@ export class SileroVad {
     const { output, stateN } = await this.#session.run({
       input: new Tensor('float32', input, [rows, INPUT_SAMPLES]),
       state: new Tensor('float32', recurrent, [STATE_LAYERS, rows, STATE_UNITS]),
-      sr: new Tensor('int64', BigInt64Array.of(BigInt(VAD_SAMPLE_RATE_HZ)), []),
+      sr: SAMPLE_RATE,
     });
     if (output === undefined || stateN === undefined) {
       throw unavailable('the model does not answer as Silero VAD v5 and v6 do');
