@@ -235,6 +235,52 @@ describe('the owner of a session', () => {
     expect(again.events.map(({ id }) => id)).toEqual(link.events.slice(1).map(({ id }) => id));
   });
 
+  it('that dies before it has decided a reset leaves it to its successor, who empties the history', async () => {
+    const dying = await bus('g1');
+    const never = new Promise<never>(() => undefined);
+    const sessions = changed(dying.sessions, {
+      commit: (request) => (request.history?.some((op) => 'clear' in op) ? never : dying.sessions.commit(request)),
+    });
+    const { link, owner } = await start(await gateway(changed(dying, { sessions })));
+    const { session } = link.ready;
+    await owner.input({ type: 'input.text', text: 'hello' });
+    await waitUntil(() => link.events.some(({ type }) => type === 'reply.started'));
+    await owner.input({ type: 'input.reset' });
+    await waitUntil(() => link.controls.some(({ type }) => type === 'audio.stop'));
+    expect(await dying.registry.history(session)).toHaveLength(1);
+
+    const next = await bus('g2');
+    const again = await resume(await gateway(next), link.ready, link.events.at(-1)?.id);
+    await waitUntil(() => again.events.some(({ type }) => type === 'session.reset'));
+    expect(again.events.map(({ type }) => type)).toEqual(['reply.cancelled', 'session.reset']);
+    expect(again.controls).toContainEqual({ type: 'audio.stop', generation: 2, reply: { turn: 1, attempt: 0 } });
+    expect(await next.registry.history(session)).toEqual([]);
+    const ref = { stage: 'reply', turn: 1, attempt: 0 } as const;
+    expect(await next.sessions.claim({ session, ref, try: 1 })).toMatchObject({ ok: false, refusal: 'STALE' });
+  });
+
+  it('carries out a reset that comes while an earlier decision is still being written', async () => {
+    const on = await bus('g1');
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const sessions = changed(on.sessions, {
+      commit: async (request) => {
+        if (request.history?.some((op) => 'push' in op)) await held;
+        return await on.sessions.commit(request);
+      },
+    });
+    const { link, owner } = await start(await gateway(changed(on, { sessions })));
+    await owner.input({ type: 'input.text', text: 'hello' });
+    await owner.input({ type: 'input.reset' });
+    letGo();
+    await waitUntil(() => link.events.some(({ type }) => type === 'session.reset'));
+    expect(link.events.map(({ type }) => type)).toEqual(['reply.started', 'reply.cancelled', 'session.reset']);
+    expect(await on.registry.history(link.ready.session)).toEqual([]);
+    await owner.input({ type: 'input.text', text: 'anew' });
+    await waitUntil(async () => (await on.registry.history(link.ready.session)).length > 0);
+    expect(await on.registry.history(link.ready.session)).toEqual([{ role: 'user', turn: 2, text: 'anew' }]);
+  });
+
   it('refuses a token that is not the session’s', async () => {
     const registry = await gateway(await bus('g1'));
     const { link } = await start(registry);

@@ -382,8 +382,12 @@ export class SessionOwner {
       case 'restore':
         return this.#link?.control({ type: 'audio.restore', generation });
       case 'stop':
-        this.#deps.metrics.interruptions.inc();
-        return this.#link?.control({ type: 'audio.stop', generation: effect.generation, reply: effect.reply });
+        if (effect.reply) this.#deps.metrics.interruptions.inc();
+        return this.#link?.control({
+          type: 'audio.stop',
+          generation: effect.generation,
+          ...(effect.reply ? { reply: effect.reply } : {}),
+        });
       case 'release':
         return void this.#tellReleased(effect.reply);
       case 'cancel':

@@ -6,9 +6,9 @@ import {
   parseWorkKey,
   type SessionEvent,
 } from '@parley/protocol';
+import { isForgotten, onReset } from './beginning.ts';
 import { onInterrupt } from './interrupting.ts';
 import {
-  offerListening,
   onLeaseMoved,
   onLeaseOffered,
   onListenerFailed,
@@ -32,9 +32,10 @@ import {
   workLost,
 } from './replying.ts';
 import { isReleased, onEager } from './speculating.ts';
-import { initialState, type TurnState } from './state.ts';
-import { type Decisions, noDecisions } from './step.ts';
+import type { TurnState } from './state.ts';
+import type { Decisions } from './step.ts';
 
+export { open } from './beginning.ts';
 export { outstandingWork, type WorkTry } from './outstanding.ts';
 export type { TurnState } from './state.ts';
 export { type Command, type Decisions, type Effect, noDecisions } from './step.ts';
@@ -57,7 +58,8 @@ export { type Command, type Decisions, type Effect, noDecisions } from './step.t
  * | closed    | nothing                                | nothing                                                         |
  *
  * An interruption is `speech.confirmed` (a word in `transcript.partial` where the session asks for one), `turn.ended` with
- * words, `input.text` or `input.interrupt` while a reply exists.
+ * words, `input.text` or `input.interrupt` while a reply exists. `input.reset` leads from any of them to idle, or to
+ * thinking where there is a greeting.
  */
 export type Phase = 'idle' | 'hearing' | 'thinking' | 'speaking' | 'closed';
 
@@ -65,15 +67,6 @@ export function phase(state: TurnState): Phase {
   if (state.closed) return 'closed';
   if (state.reply) return state.reply.played > 0 ? 'speaking' : 'thinking';
   return state.utterance ? 'hearing' : 'idle';
-}
-
-/** State and decisions of a new session: its audio is offered to the listeners, and the greeting is said. */
-export function open(settings: TurnState['settings'], at: number): { state: TurnState; decisions: Decisions } {
-  const decisions = noDecisions();
-  const state = offerListening(initialState(settings), undefined, decisions);
-  if (settings.greeting.trim() === '') return { state, decisions };
-  const saying = { turn: 1, text: settings.greeting, at, trace: undefined };
-  return { state: say({ ...state, turn: 1 }, saying, decisions), decisions };
 }
 
 /**
@@ -150,6 +143,8 @@ function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnSta
       return onText(state, event, decide);
     case 'input.interrupt':
       return onInterrupt(state, event, decide);
+    case 'input.reset':
+      return onReset(state, event, decide);
     case 'input.settings':
       return onSettings(state, event, decide);
     case 'input.close':
@@ -170,6 +165,7 @@ function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnSta
     case 'stage.failed':
     case 'turn.metrics':
     case 'session.updated':
+    case 'session.reset':
     case 'session.closed':
       return state;
     default:
@@ -228,7 +224,7 @@ export function isShown(state: TurnState, event: SessionEvent): boolean {
     if (!release || compareEventIds(event.id, release.by) <= 0) return false;
     return isShown(state, { ...event, held: undefined });
   }
-  if (!isClientVisible(event)) return false;
+  if (!isClientVisible(event) || isForgotten(state, event)) return false;
   if (event.type !== 'reply.delta' && event.type !== 'reply.clause' && event.type !== 'reply.done') return true;
   const stop = state.stopped.find(({ turn, attempt }) => turn === event.turn && attempt === event.attempt);
   return stop === undefined || compareEventIds(event.id, stop.by) <= 0;

@@ -6,7 +6,7 @@ import { REMEMBERED_STOPS, type ReplyState, type ResumableReply, type TurnState 
 import type { Decisions, Transition } from './step.ts';
 
 /** Why a reply was stopped before its end. */
-export type InterruptReason = 'speech' | 'text' | 'client';
+export type InterruptReason = 'speech' | 'text' | 'client' | 'reset';
 
 /**
  * Stops the current reply, if there is one: the generation moves on, its work is cancelled, the client is told to stop,

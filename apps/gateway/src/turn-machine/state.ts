@@ -88,6 +88,8 @@ export interface TurnState {
   readonly utterance: UtteranceState | null;
   /** The newest utterance that is over: an utterance ends once, whatever is written of it again. */
   readonly endedUtterance: number;
+  /** The utterance that was open when the conversation was last begun anew, and the event that did so. */
+  readonly forgotten?: { readonly utterance: number; readonly by: EventId } | null;
   /** Turns of the latest utterances, newest last. */
   readonly utteranceTurns: readonly (readonly [utterance: number, turn: number])[];
   readonly reply: ReplyState | null;
@@ -137,6 +139,7 @@ export const initialState = (settings: Settings): TurnState => ({
   listener: { fence: '', offers: 0, deaths: 0, lostAtCursor: 0, missing: false },
   utterance: null,
   endedUtterance: 0,
+  forgotten: null,
   utteranceTurns: [],
   reply: null,
   speculative: null,
