@@ -2,6 +2,7 @@ import { type Bus, connectBus } from '@parley/bus';
 import {
   type DownlinkAudio,
   type NewEvent,
+  type Reply,
   type ServerControl,
   type SessionEvent,
   type SessionReady,
@@ -105,6 +106,46 @@ describe('the owner of a session', () => {
     return link;
   }
 
+  /** What listeners and workers do to a session. */
+  function workers(on: Bus, { session, epoch }: SessionOwner) {
+    const hear = (...events: NewEvent[]) => on.sessions.append({ session, events, holder: { kind: 'owner', epoch } });
+    const take = async (ref: WorkRef): Promise<{ kind: 'work'; ref: WorkRef; fence: string }> => {
+      let fence = '';
+      await waitUntil(async () => {
+        const claim = await on.sessions.claim({ session, ref, try: 1 });
+        if (claim.ok) ({ fence } = claim);
+        return claim.ok;
+      });
+      return { kind: 'work', ref, fence };
+    };
+    const write = async (reply: Reply, clauses: readonly string[]): Promise<void> => {
+      const text = clauses.join(' ');
+      await on.sessions.append({
+        session,
+        holder: await take({ stage: 'reply', ...reply }),
+        events: [
+          { type: 'reply.delta', ...reply, text },
+          ...clauses.map((one, clause) => ({ type: 'reply.clause', ...reply, clause, text: one }) as const),
+          { type: 'reply.done', ...reply, text, clauses: clauses.length, finish: 'stop' },
+        ],
+        done: true,
+      });
+    };
+    const speak = async (reply: Reply, clause: number, samples: number): Promise<void> => {
+      await on.sessions.append({
+        session,
+        holder: await take({ stage: 'speak', ...reply, clause }),
+        pcm: { clause, startSample: 0, bytes: new Uint8Array(samples * 2), last: true },
+        events: [
+          { type: 'audio.chunk', ...reply, clause, startSample: 0, samples },
+          { type: 'audio.done', ...reply, clause, samples },
+        ],
+        done: true,
+      });
+    };
+    return { hear, take, write, speak };
+  }
+
   it('that dies between its commit and the queue leaves a command which its successor drives, and the job runs once', async () => {
     const dying = await bus('g1');
     const never = new Promise<never>(() => undefined);
@@ -149,17 +190,7 @@ describe('the owner of a session', () => {
     });
     const { link, owner } = await start(await gateway(changed(on, { audioOut })));
     const { session } = link.ready;
-    const hear = (...events: NewEvent[]) =>
-      on.sessions.append({ session, events, holder: { kind: 'owner', epoch: owner.epoch } });
-    const take = async (ref: WorkRef): Promise<{ kind: 'work'; ref: WorkRef; fence: string }> => {
-      let fence = '';
-      await waitUntil(async () => {
-        const claim = await on.sessions.claim({ session, ref, try: 1 });
-        if (claim.ok) ({ fence } = claim);
-        return claim.ok;
-      });
-      return { kind: 'work', ref, fence };
-    };
+    const { hear, take } = workers(on, owner);
 
     await hear(
       { type: 'speech.started', utterance: 1, sample: 0 },
@@ -207,6 +238,33 @@ describe('the owner of a session', () => {
       { type: 'reply.done', ...reply, text: 'Hi there.', clauses: 1 },
     ]);
     expect(shown.some((event) => 'held' in event)).toBe(false);
+  });
+
+  it('plays on with the second clause of a reply whose first was heard whole before somebody showed that they listen', async () => {
+    const on = await bus('g1');
+    const { link, owner } = await start(await gateway(on));
+    const { hear, write, speak } = workers(on, owner);
+    const first = { turn: 1, attempt: 0 };
+    await owner.input({ type: 'input.text', text: 'hello' });
+    await write(first, ['One two.', 'Three four.']);
+    await speak(first, 0, 4_800);
+    await speak(first, 1, 48_000);
+    await waitUntil(() => link.audioFrames.some(({ clause }) => clause === 1));
+    owner.playback({ type: 'playback', ...first, samples: 9_600 });
+    await waitUntil(() => (owner.state.reply?.played ?? 0) > 4_800);
+    await hear(
+      { type: 'speech.started', utterance: 1, sample: 0 },
+      { type: 'speech.confirmed', utterance: 1, samples: 3_200 },
+      { type: 'turn.ended', utterance: 1, text: 'yeah', sample: 6_400, decidedSample: 12_000 },
+    );
+    const second = { turn: 1, attempt: 1 };
+    await speak(second, 1, 24_000);
+    await waitUntil(() => link.audioFrames.some(({ attempt }) => attempt === 1));
+    expect(link.audioFrames.find(({ attempt }) => attempt === 1)).toMatchObject({
+      ...second,
+      clause: 1,
+      startSample: 0,
+    });
   });
 
   it('is replaced by a resume: the old client is told that it moved, and old writes are refused', async () => {

@@ -689,7 +689,7 @@ function playoutReply({ reply }: TurnState): PlayoutReply | undefined {
   if (!reply) return undefined;
   const { turn, attempt, generation, done, played } = reply;
   const clauses = reply.clauses.map(({ status, samples }) => ({
-    samples: status === 'done' || status === 'failed' ? samples : undefined,
+    samples: status === 'waiting' || status === 'offered' ? undefined : samples,
   }));
   return { turn, attempt, generation, done, played, clauses };
 }
