@@ -240,6 +240,49 @@ describe('the owner of a session', () => {
     expect(shown.some((event) => 'held' in event)).toBe(false);
   });
 
+  it('shows a release before what its worker wrote while it was being decided', async () => {
+    const on = await bus('g1');
+    let letGo = (): void => undefined;
+    const written = new Promise<void>((resolve) => (letGo = resolve));
+    const sessions = changed(on.sessions, {
+      commit: async (request) => {
+        if (request.events?.some(({ type }) => type === 'reply.released')) await written;
+        return await on.sessions.commit(request);
+      },
+    });
+    const { link, owner } = await start(await gateway(changed(on, { sessions })));
+    const { session } = owner;
+    const { hear, take } = workers(on, owner);
+    const held = { turn: 1, attempt: 0, held: true } as const;
+    await hear(
+      { type: 'speech.started', utterance: 1, sample: 0 },
+      { type: 'turn.eager', utterance: 1, text: 'hello', probability: 0.9 },
+    );
+    const holder = await take({ stage: 'reply', turn: 1, attempt: 0 });
+    const say = (...events: NewEvent[]) => on.sessions.append({ session, holder, events });
+    await say(
+      { type: 'reply.delta', ...held, text: 'One.' },
+      { type: 'reply.clause', ...held, clause: 0, text: 'One.' },
+    );
+    await hear({ type: 'turn.ended', utterance: 1, text: 'Hello.', sample: 8_000, decidedSample: 12_000 });
+    await say(
+      { type: 'reply.delta', ...held, text: ' Two.' },
+      { type: 'reply.clause', ...held, clause: 1, text: 'Two.' },
+    );
+    letGo();
+    await waitUntil(() => link.events.some((event) => event.type === 'reply.clause' && event.clause === 1));
+    expect(link.events.filter(({ type }) => type.startsWith('reply.'))).toMatchObject([
+      { type: 'reply.released', text: 'One.' },
+      { type: 'reply.clause', clause: 0 },
+      { type: 'reply.delta', text: ' Two.' },
+      { type: 'reply.clause', clause: 1 },
+    ]);
+    const again = await resume(await gateway(await bus('g2')), link.ready);
+    await waitUntil(() => again.events.length >= link.events.length);
+    const asSeen = (events: readonly SessionEvent[]) => events.map(({ id, type }) => `${id} ${type}`);
+    expect(asSeen(again.events)).toEqual(asSeen(link.events));
+  });
+
   it('plays on with the second clause of a reply whose first was heard whole before somebody showed that they listen', async () => {
     const on = await bus('g1');
     const { link, owner } = await start(await gateway(on));

@@ -31,12 +31,14 @@ import {
   say,
   workLost,
 } from './replying.ts';
+import { passShowing } from './showing.ts';
 import { isReleased, onEager } from './speculating.ts';
 import type { TurnState } from './state.ts';
 import type { Decisions } from './step.ts';
 
 export { open } from './beginning.ts';
 export { outstandingWork, type WorkTry } from './outstanding.ts';
+export { inShownOrder, shownAs, shownFrom } from './showing.ts';
 export type { TurnState } from './state.ts';
 export { type Command, type Decisions, type Effect, noDecisions } from './step.ts';
 
@@ -75,7 +77,7 @@ export function phase(state: TurnState): Phase {
  */
 export function fold(state: TurnState, event: SessionEvent, decide: Decisions): TurnState {
   if (compareEventIds(event.id, state.lastEvent) <= 0) return state;
-  return withQuiet({ ...step(state, event, decide), lastEvent: event.id }, event);
+  return withQuiet({ ...step(passShowing(state, event), event, decide), lastEvent: event.id }, event);
 }
 
 /** Remembers since when nobody has spoken and nothing was said. */
@@ -215,8 +217,8 @@ export const mustCommit = (decisions: Decisions): boolean =>
   decisions.skipTo !== undefined;
 
 /**
- * Whether the client is shown an event. What a held reply says it is not, until it has been released, also where the
- * worker went on flagging it. What a reply still publishes after the event that stopped it was never going to be heard.
+ * Whether the client is shown an event in its place (`shownAs`). What a held reply says it is not, until it has been released,
+ * also where the worker went on flagging it. What a reply still publishes after the event that stopped it was never going to be heard.
  */
 export function isShown(state: TurnState, event: SessionEvent): boolean {
   if ('held' in event && event.held === true && 'attempt' in event) {

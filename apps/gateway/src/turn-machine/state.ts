@@ -1,4 +1,5 @@
 import type { EventId, Reply, Settings } from '@parley/protocol';
+import type { Showing } from './showing.ts';
 
 /** One clause of a reply on its way to the ear. */
 export interface ClauseState {
@@ -98,8 +99,10 @@ export interface TurnState {
   readonly resumable: ResumableReply | null;
   /** The newest attempt at this turn and at the one being prepared behind it, newest last; numbers the next attempt. */
   readonly attempted: readonly Reply[];
-  /** The latest replies that were released, and the event that released each. */
-  readonly released: readonly (Reply & { readonly by: EventId })[];
+  /** The latest replies that were released, the event that decided it, and the one up to which the client was shown it. */
+  readonly released: readonly (Reply & { readonly by: EventId; readonly until?: EventId })[];
+  /** Releases on their way to the client. */
+  readonly showings?: readonly Showing[];
   /** Nobody has spoken and nothing was said since this event. */
   readonly quietSince: { readonly id: EventId; readonly at: number } | null;
   /** The idle prompt has been said since the user last spoke. */
@@ -147,6 +150,7 @@ export const initialState = (settings: Settings): TurnState => ({
   resumable: null,
   attempted: [],
   released: [],
+  showings: [],
   quietSince: null,
   prompted: false,
   stopped: [],
