@@ -9,6 +9,7 @@ import {
 import { isForgotten, onReset } from './beginning.ts';
 import { onInterrupt } from './interrupting.ts';
 import {
+  onAsideTooLong,
   onLeaseMoved,
   onLeaseOffered,
   onListenerFailed,
@@ -20,6 +21,7 @@ import {
   onText,
   onTranscriptFinal,
   onTurnEnded,
+  waiting,
 } from './listening.ts';
 import {
   onAudioChunk,
@@ -89,14 +91,21 @@ function withQuiet(state: TurnState, { id, at }: SessionEvent): TurnState {
 
 /** The timer that runs in this state: the owner writes `timer.fired` when Redis TIME has come to `atMs`. */
 export function runningTimer(state: TurnState): { name: string; since: EventId; atMs: number } | undefined {
-  const { quietSince, prompted, settings } = state;
+  const { quietSince, prompted, settings, utterance } = state;
+  const aside = waiting(state);
+  if (aside && utterance?.speaking) return { name: 'aside', since: aside.since, atMs: aside.untilMs };
   if (!quietSince || prompted || settings.idlePrompt.trim() === '') return undefined;
   return { name: 'idle', since: quietSince.id, atMs: quietSince.at + settings.idlePromptMs };
 }
 
-/** Nobody has spoken for long: the idle prompt is said, once until somebody does. */
 function onTimer(state: TurnState, event: SessionEvent<'timer.fired'>, decide: Decisions): TurnState {
-  if (event.name !== 'idle' || event.since !== runningTimer(state)?.since) return state;
+  const timer = runningTimer(state);
+  if (event.name !== timer?.name || event.since !== timer.since) return state;
+  return event.name === 'aside' ? onAsideTooLong(state, event, decide) : onIdle(state, event, decide);
+}
+
+/** Nobody has spoken for long: the idle prompt is said, once until somebody does. */
+function onIdle(state: TurnState, event: SessionEvent<'timer.fired'>, decide: Decisions): TurnState {
   const turn = Math.max(1, state.turn);
   const saying = { turn, text: state.settings.idlePrompt, at: event.at, trace: event.trace };
   return say({ ...state, turn, prompted: true }, saying, decide);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { noDecisions } from './index.ts';
+import { noDecisions, runningTimer } from './index.ts';
 import { Machine, PHASES, RATE_HZ } from './machine-fixture.ts';
 
 const NOTHING_STOPPED = { events: [], history: [], effects: [], commands: [] };
@@ -240,6 +240,129 @@ describe('where a word is asked for, an interruption', () => {
     machine.fold({ type: 'input.settings', settings: { interruptBy: 'speech' } });
     expect(machine.partial(2, 'stop')).toEqual(noDecisions());
     expect(machine.confirmSpeech(2).events).toMatchObject([{ type: 'reply.truncated' }]);
+  });
+});
+
+describe('speech over a reply that is understood while it goes on', () => {
+  const LIMIT_MS = 1_200;
+  const CUT = { type: 'reply.truncated', turn: 1, attempt: 0, heard: 'The weather' };
+
+  /** A reply is heard, somebody speaks over it, and this much of it is understood. */
+  function understood(text: string, settings: ConstructorParameters<typeof Machine>[0] = {}): Machine {
+    const machine = new Machine(settings);
+    machine.say(1, 'what is the weather');
+    machine.clause(0, 'The weather is fine today.');
+    machine.speak(0, 2 * RATE_HZ);
+    machine.play(RATE_HZ);
+    machine.fold({ type: 'speech.started', utterance: 2, sample: 16_000 });
+    machine.partial(2, text);
+    return machine;
+  }
+  const confirm = (machine: Machine, at: number, samples = 3_200) =>
+    machine.fold({ type: 'speech.confirmed', utterance: 2, samples }, at);
+  const settle = (machine: Machine, text: string, fromSample = 11_000) =>
+    machine.fold({ type: 'transcript.final', utterance: 2, text, fromSample, toSample: 22_400 });
+  const stopAt = (machine: Machine, sample: number) => machine.fold({ type: 'speech.stopped', utterance: 2, sample });
+
+  it.each(['', 'stop', 'yeah but'])('stops it as soon as there is enough of it: %j', (text) => {
+    expect(confirm(understood(text), 500).events).toMatchObject([CUT]);
+  });
+
+  it.each(['yeah', 'Mm-hmm.', 'oh okay', 'I see'])('does not where it shows that somebody listens: %j', (text) => {
+    const machine = understood(text);
+    expect(confirm(machine, 500)).toEqual(noDecisions());
+    expect(stopAt(machine, 22_400).effects).toEqual([{ kind: 'restore' }]);
+    expect(runningTimer(machine.state)).toBeUndefined();
+    settle(machine, text);
+    const decided = machine.fold({ type: 'turn.ended', utterance: 2, text, sample: 22_400, decidedSample: 30_000 });
+    expect(decided).toMatchObject({ events: [], history: [], commands: [], effects: [{ kind: 'restore' }] });
+    expect(machine.state).toMatchObject({ generation: 1, reply: { turn: 1, attempt: 0 }, utterance: null });
+  });
+
+  it('stops it with the first word that says more', () => {
+    const machine = understood('okay');
+    confirm(machine, 500);
+    expect(machine.partial(2, 'okay okay')).toEqual(noDecisions());
+    expect(machine.partial(2, 'okay stop').events).toMatchObject([CUT]);
+    expect(machine.partial(2, 'okay stop it')).toEqual(noDecisions());
+  });
+
+  it('stops it where its settled text says more', () => {
+    const machine = understood('okay');
+    confirm(machine, 500);
+    stopAt(machine, 22_400);
+    expect(settle(machine, 'okay wait').events).toMatchObject([CUT]);
+  });
+
+  it('stops it when it has become too long to be no more than that', () => {
+    const machine = understood('yeah');
+    const since = machine.entry({ type: 'speech.confirmed', utterance: 2, samples: 3_200 }).id;
+    confirm(machine, 500);
+    expect(runningTimer(machine.state)).toEqual({ name: 'aside', since, atMs: 500 + LIMIT_MS - 200 });
+    expect(machine.fold({ type: 'timer.fired', name: 'aside', since: '1-1' })).toEqual(noDecisions());
+    expect(machine.fold({ type: 'timer.fired', name: 'aside', since }).events).toMatchObject([CUT]);
+    expect(machine.fold({ type: 'timer.fired', name: 'aside', since })).toEqual(noDecisions());
+  });
+
+  it('stops it at once where it went on before the pause for that long', () => {
+    const machine = understood('yeah');
+    stopAt(machine, 22_400);
+    machine.fold({ type: 'speech.started', utterance: 2, sample: 34_000 });
+    expect(confirm(machine, 1_600).events).toMatchObject([CUT]);
+  });
+
+  it('waits for nothing in a language whose signs of listening are not known', () => {
+    expect(confirm(understood('yeah', { language: 'fi' }), 500).events).toMatchObject([CUT]);
+  });
+
+  it('lets a typed reply alone that came on stage while it went on', () => {
+    const machine = understood('yeah');
+    confirm(machine, 500);
+    machine.fold({ type: 'input.text', text: 'never mind' });
+    const { reply } = machine.state;
+    machine.partial(2, 'yeah and then');
+    expect(machine.state.reply).toEqual(reply);
+  });
+
+  it.each(['', 'yeah', 'uh huh'])('lets a stopped reply go on with its settled text: %j', (text) => {
+    const machine = understood('');
+    confirm(machine, 500);
+    expect(machine.state.reply).toBeNull();
+    stopAt(machine, 22_400);
+    expect(settle(machine, text).events).toMatchObject([{ type: 'reply.started', turn: 1, attempt: 1 }]);
+    const decided = machine.fold({ type: 'turn.ended', utterance: 2, text, sample: 22_400, decidedSample: 30_000 });
+    expect(decided).toMatchObject({ events: [], history: [], commands: [] });
+    expect(machine.state).toMatchObject({ utterance: null, reply: { turn: 1, attempt: 1 } });
+  });
+
+  it('that goes on after its reply went on stops that again, and is answered', () => {
+    const machine = understood('');
+    confirm(machine, 500);
+    stopAt(machine, 22_400);
+    settle(machine, 'yeah');
+    machine.fold({ type: 'speech.started', utterance: 2, sample: 26_000 });
+    machine.partial(2, 'yeah but');
+    expect(confirm(machine, 900).events).toMatchObject([{ type: 'reply.cancelled', turn: 1, attempt: 1 }]);
+    machine.fold({ type: 'turn.ended', utterance: 2, text: 'yeah but why', sample: 34_000, decidedSample: 40_000 });
+    expect(machine.state.reply).toMatchObject({ turn: 2, attempt: 0, text: 'yeah but why' });
+  });
+
+  it.each<[string, (machine: Machine) => void]>([
+    ['says more', (machine) => void settle(machine, 'yeah but why')],
+    ['is the second part of what is said', (machine) => void settle(machine, 'yeah', 18_000)],
+    [
+      'comes when somebody speaks again',
+      (machine) => {
+        machine.fold({ type: 'speech.started', utterance: 2, sample: 26_000 });
+        settle(machine, 'yeah');
+      },
+    ],
+  ])('leaves a reply stopped where its settled text %s', (_what, goOn) => {
+    const machine = understood('');
+    confirm(machine, 500);
+    stopAt(machine, 22_400);
+    goOn(machine);
+    expect(machine.state.reply).toBeNull();
   });
 });
 

@@ -105,9 +105,9 @@ const ACTS = {
     utterance: utteranceOf(world, b),
     text: wordsOf(world, a).slice(0, 1 + (b % 20)),
   }),
-  settle: (world, _a, b): NewEvent => ({
+  settle: (world, a, b): NewEvent => ({
     ...{ type: 'transcript.final', utterance: utteranceOf(world, b) },
-    ...{ text: 'a', fromSample: 0, toSample: 9 },
+    ...{ text: pick(['a', 'yeah', ''], a) ?? '', fromSample: 0, toSample: 9 },
   }),
   pause: (world, a, b): NewEvent => ({
     ...{ type: 'turn.eager', utterance: utteranceOf(world, b) },
@@ -120,8 +120,8 @@ const ACTS = {
     return { type: 'turn.ended', utterance, text: wordsOf(world, a), sample, decidedSample: sample + 9 };
   },
   ringTimer: ({ machine }, a): NewEvent => {
-    const since = (a % 4 === 0 ? undefined : runningTimer(machine.state)?.since) ?? '1-1';
-    return { type: 'timer.fired', name: 'idle', since };
+    const { name = 'idle', since = '1-1' } = (a % 4 === 0 ? undefined : runningTimer(machine.state)) ?? {};
+    return { type: 'timer.fired', name, since };
   },
   type: (_, a): NewEvent => ({ type: 'input.text', text: pick(TEXTS, a) ?? '' }),
   interrupt: (): NewEvent => ({ type: 'input.interrupt' }),

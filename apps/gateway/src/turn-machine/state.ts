@@ -51,6 +51,10 @@ export interface UtteranceState {
   readonly endSample: number;
   /** Speculative replies begun while it lasted. */
   readonly speculations: number;
+  /** What is understood of it so far only shows that somebody listens. */
+  readonly isAside?: boolean;
+  /** It would have stopped this reply but for that: since this event, and until it is too long for it. */
+  readonly waits?: (Reply & { readonly since: EventId; readonly untilMs: number }) | null;
 }
 
 /** A turn whose reply was cancelled unheard because the user went on speaking. */
