@@ -21,6 +21,7 @@ import {
   onText,
   onTranscriptFinal,
   onTurnEnded,
+  onWordless,
   waiting,
 } from './listening.ts';
 import {
@@ -35,7 +36,7 @@ import {
 } from './replying.ts';
 import { passShowing } from './showing.ts';
 import { isReleased, onEager } from './speculating.ts';
-import type { TurnState } from './state.ts';
+import { MAX_WORDLESS_MS, type TurnState } from './state.ts';
 import type { Decisions } from './step.ts';
 
 export { open } from './beginning.ts';
@@ -94,14 +95,21 @@ export function runningTimer(state: TurnState): { name: string; since: EventId; 
   const { quietSince, prompted, settings, utterance } = state;
   const aside = waiting(state);
   if (aside && utterance?.speaking) return { name: 'aside', since: aside.since, atMs: aside.untilMs };
+  if (utterance?.begun && isWaitingForWords(state))
+    return { name: 'wordless', since: utterance.begun.id, atMs: utterance.begun.at + MAX_WORDLESS_MS };
   if (!quietSince || prompted || settings.idlePrompt.trim() === '') return undefined;
   return { name: 'idle', since: quietSince.id, atMs: quietSince.at + settings.idlePromptMs };
 }
 
+/** Whether there would be something to hear, were it not for speech of which nothing is understood. */
+const isWaitingForWords = ({ utterance, reply, resumable }: TurnState): boolean =>
+  utterance?.speaking === true && !utterance.hasWords && (resumable !== null || reply?.played === 0);
+
 function onTimer(state: TurnState, event: SessionEvent<'timer.fired'>, decide: Decisions): TurnState {
   const timer = runningTimer(state);
   if (event.name !== timer?.name || event.since !== timer.since) return state;
-  return event.name === 'aside' ? onAsideTooLong(state, event, decide) : onIdle(state, event, decide);
+  if (event.name === 'aside') return onAsideTooLong(state, event, decide);
+  return event.name === 'wordless' ? onWordless(state, event, decide) : onIdle(state, event, decide);
 }
 
 /** Nobody has spoken for long: the idle prompt is said, once until somebody does. */

@@ -470,7 +470,9 @@ function requireAllSaid({ resumable }: TurnState, decide: Decisions, after: Turn
   const hasTurn = messages.some(({ role }) => role === 'user');
   if (!resumable || !started || hasTurn || started.turn !== resumable.reply.turn) return;
   const wasSayable = ({ status, samples }: ClauseState) =>
-    status !== 'passed' && status !== 'failed' && !(status === 'done' && samples === 0);
+    resumable.wasRead
+      ? status !== 'passed'
+      : status !== 'passed' && status !== 'failed' && !(status === 'done' && samples === 0);
   const whole = resumable.reply.clauses.filter(wasSayable).map(unsaid);
   const written = decide.history.flatMap((op) => ('push' in op ? [op.push.text] : []));
   const left = after.reply ? after.reply.clauses.filter(({ status }) => status !== 'passed').map(unsaid) : written;

@@ -57,6 +57,8 @@ export const onSpeechStarted: Transition<SessionEvent<'speech.started'>> = (stat
       onsetSample: open?.onsetSample ?? event.sample,
       endSample: event.sample,
       speculations: open?.speculations ?? 0,
+      begun: { id: event.id, at: event.at },
+      hasWords: open?.hasWords ?? false,
       isAside: open?.isAside ?? false,
       waits: null,
     },
@@ -96,6 +98,18 @@ export function waiting({ utterance, reply }: TurnState): UtteranceState['waits'
 export const onAsideTooLong: Transition<SessionEvent<'timer.fired'>> = (state, event, decide) =>
   waiting(state)?.since === event.since ? cutIn(state, event, decide) : state;
 
+/** Speech that goes on and on without a word is none: a reply that it stopped goes on, and one that it held back begins. */
+export const onWordless: Transition<SessionEvent<'timer.fired'>> = (state, event, decide) => {
+  const { utterance, reply } = state;
+  if (!utterance) return state;
+  if (reply) decide.effects.push({ kind: 'restore' });
+  const goesOn = resume(discard(state, decide), event.at, decide);
+  // A word that comes after all stops it.
+  const { turn = 0, attempt = 0 } = goesOn.reply ?? {};
+  const waits = goesOn.reply && { turn, attempt, since: event.id, untilMs: event.at };
+  return { ...goesOn, utterance: { ...utterance, speaking: false, waits } };
+};
+
 /** The utterance that is being heard stops the reply on stage; it may turn out to go on with the turn being answered. */
 function cutIn(
   state: TurnState,
@@ -113,8 +127,10 @@ export const onPartial: Transition<SessionEvent<'transcript.partial'>> = (state,
   if (state.utterance?.number !== event.utterance) return state;
   const { reply, settings, utterance } = state;
   const isListening = isBackchannel(event.text, settings.language, 0);
-  const isAside = isListening && plainWords(event.text) !== '';
-  const known = isAside === (utterance.isAside ?? false) ? state : { ...state, utterance: { ...utterance, isAside } };
+  const hasWords = plainWords(event.text) !== '';
+  const isAside = isListening && hasWords;
+  const isKnown = isAside === (utterance.isAside ?? false) && (utterance.hasWords || !hasWords);
+  const known = isKnown ? state : { ...state, utterance: { ...utterance, isAside, hasWords } };
   const stops = settings.interruptBy === 'word' || waiting(state);
   if (reply && stops && !isListening) return cutIn(known, event, decide);
   return discardIfOutdated(known, event.text, decide);

@@ -51,6 +51,10 @@ export interface UtteranceState {
   readonly endSample: number;
   /** Speculative replies begun while it lasted. */
   readonly speculations: number;
+  /** When the stretch of speech that was heard last began. */
+  readonly begun?: { readonly id: EventId; readonly at: number };
+  /** Some word of it has been understood. */
+  readonly hasWords?: boolean;
   /** What is understood of it so far only shows that somebody listens. */
   readonly isAside?: boolean;
   /** It would have stopped this reply but for that: since this event, and until it is too long for it. */
@@ -68,6 +72,8 @@ interface ReopenedTurn extends Reply {
 export interface ResumableReply {
   readonly reply: ReplyState;
   readonly heard: string;
+  /** What there was of it had been written, and so read, rather than heard. */
+  readonly wasRead?: boolean;
   /** Where what was heard of it stands in the history; undefined where nothing was. */
   readonly historyIndex: number | undefined;
 }
@@ -135,6 +141,11 @@ export const MAX_DEATHS = 3;
 export const MAX_OFFERED_CLAUSES = 2;
 /** A further clause is offered only while the user has less than this left to hear. */
 export const MAX_LEAD_MS = 8_000;
+/**
+ * Speech that holds a reply back may go on so long without a word. Whatever the recogniser, long speech has been settled once
+ * by then.
+ */
+export const MAX_WORDLESS_MS = 6_000;
 /** Time from the end of a turn to the first audio that deadlines aim at. */
 export const FIRST_AUDIO_BUDGET_MS = 800;
 
