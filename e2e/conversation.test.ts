@@ -124,4 +124,25 @@ describe('a conversation through all processes', () => {
         .every(({ turn }) => turn === 1),
     ).toBe(true);
   });
+
+  it('begins anew in mid-sentence: what was said is forgotten, and the rest of the sentence is the first of a new conversation', async () => {
+    llm.setBehaviour({ tokensPerSecond: 30, script: () => 'Nice to meet you.' });
+    const user = await arrive();
+    user.session.sendText('My name is Anna.');
+    await user.answered(1);
+    const saying = user.say(await speech('slt-01'));
+    const { utterance } = await user.event('speech.confirmed');
+    user.session.reset();
+    const reset = await user.event('session.reset');
+    await saying;
+    await user.answered(2);
+
+    expect(user.transcript(2)).toMatch(/on friday$/);
+    expect(user.transcript(2)).not.toContain('could you');
+    const later = user.events.slice(user.events.indexOf(reset) + 1);
+    expect(later.filter((event) => 'utterance' in event && event.utterance === utterance)).toEqual([]);
+    const said = llm.requests.at(-1)?.messages.filter(({ role }) => role !== 'system');
+    expect(said?.map(({ role }) => role)).toEqual(['user']);
+    expect(JSON.stringify(llm.requests.at(-1)?.messages)).not.toContain('Anna');
+  });
 });

@@ -27,10 +27,14 @@ export class StartedSystem {
     }
   }
 
-  static async launch(dataDir: string, env: Record<string, string>): Promise<StartedSystem> {
+  static async launch(
+    dataDir: string,
+    env: Record<string, string>,
+    args: readonly string[] = [],
+  ): Promise<StartedSystem> {
     const port = await freePort();
     const clean = Object.entries(process.env).filter(([name]) => !/^(PARLEY_|OTEL_|REDIS_URL$|PORT$)/.test(name));
-    const child = spawn(process.execPath, [MAIN, '--port', String(port)], {
+    const child = spawn(process.execPath, [MAIN, '--port', String(port), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...Object.fromEntries(clean), PARLEY_DATA_DIR: dataDir, PARLEY_LOG_LEVEL: 'warn', ...env },
     });

@@ -112,6 +112,10 @@ export class TurnBook {
       case 'turn.ended':
         this.#openUtterances.delete(event.utterance);
         return this.#turnEnded(event.turn, event.text.trim());
+      case 'session.reset':
+        // The end of what was being said is not told.
+        this.#openUtterances.clear();
+        return undefined;
       case 'reply.started': {
         const turn = this.#turn(event.turn);
         if (this.#typed !== undefined && turn.transcript === '') {

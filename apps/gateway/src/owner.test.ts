@@ -2,6 +2,7 @@ import { type Bus, connectBus } from '@parley/bus';
 import {
   type DownlinkAudio,
   type NewEvent,
+  type Reply,
   type ServerControl,
   type SessionEvent,
   type SessionReady,
@@ -105,6 +106,46 @@ describe('the owner of a session', () => {
     return link;
   }
 
+  /** What listeners and workers do to a session. */
+  function workers(on: Bus, { session, epoch }: SessionOwner) {
+    const hear = (...events: NewEvent[]) => on.sessions.append({ session, events, holder: { kind: 'owner', epoch } });
+    const take = async (ref: WorkRef): Promise<{ kind: 'work'; ref: WorkRef; fence: string }> => {
+      let fence = '';
+      await waitUntil(async () => {
+        const claim = await on.sessions.claim({ session, ref, try: 1 });
+        if (claim.ok) ({ fence } = claim);
+        return claim.ok;
+      });
+      return { kind: 'work', ref, fence };
+    };
+    const write = async (reply: Reply, clauses: readonly string[]): Promise<void> => {
+      const text = clauses.join(' ');
+      await on.sessions.append({
+        session,
+        holder: await take({ stage: 'reply', ...reply }),
+        events: [
+          { type: 'reply.delta', ...reply, text },
+          ...clauses.map((one, clause) => ({ type: 'reply.clause', ...reply, clause, text: one }) as const),
+          { type: 'reply.done', ...reply, text, clauses: clauses.length, finish: 'stop' },
+        ],
+        done: true,
+      });
+    };
+    const speak = async (reply: Reply, clause: number, samples: number): Promise<void> => {
+      await on.sessions.append({
+        session,
+        holder: await take({ stage: 'speak', ...reply, clause }),
+        pcm: { clause, startSample: 0, bytes: new Uint8Array(samples * 2), last: true },
+        events: [
+          { type: 'audio.chunk', ...reply, clause, startSample: 0, samples },
+          { type: 'audio.done', ...reply, clause, samples },
+        ],
+        done: true,
+      });
+    };
+    return { hear, take, write, speak };
+  }
+
   it('that dies between its commit and the queue leaves a command which its successor drives, and the job runs once', async () => {
     const dying = await bus('g1');
     const never = new Promise<never>(() => undefined);
@@ -149,17 +190,7 @@ describe('the owner of a session', () => {
     });
     const { link, owner } = await start(await gateway(changed(on, { audioOut })));
     const { session } = link.ready;
-    const hear = (...events: NewEvent[]) =>
-      on.sessions.append({ session, events, holder: { kind: 'owner', epoch: owner.epoch } });
-    const take = async (ref: WorkRef): Promise<{ kind: 'work'; ref: WorkRef; fence: string }> => {
-      let fence = '';
-      await waitUntil(async () => {
-        const claim = await on.sessions.claim({ session, ref, try: 1 });
-        if (claim.ok) ({ fence } = claim);
-        return claim.ok;
-      });
-      return { kind: 'work', ref, fence };
-    };
+    const { hear, take } = workers(on, owner);
 
     await hear(
       { type: 'speech.started', utterance: 1, sample: 0 },
@@ -209,6 +240,76 @@ describe('the owner of a session', () => {
     expect(shown.some((event) => 'held' in event)).toBe(false);
   });
 
+  it('shows a release before what its worker wrote while it was being decided', async () => {
+    const on = await bus('g1');
+    let letGo = (): void => undefined;
+    const written = new Promise<void>((resolve) => (letGo = resolve));
+    const sessions = changed(on.sessions, {
+      commit: async (request) => {
+        if (request.events?.some(({ type }) => type === 'reply.released')) await written;
+        return await on.sessions.commit(request);
+      },
+    });
+    const { link, owner } = await start(await gateway(changed(on, { sessions })));
+    const { session } = owner;
+    const { hear, take } = workers(on, owner);
+    const held = { turn: 1, attempt: 0, held: true } as const;
+    await hear(
+      { type: 'speech.started', utterance: 1, sample: 0 },
+      { type: 'turn.eager', utterance: 1, text: 'hello', probability: 0.9 },
+    );
+    const holder = await take({ stage: 'reply', turn: 1, attempt: 0 });
+    const say = (...events: NewEvent[]) => on.sessions.append({ session, holder, events });
+    await say(
+      { type: 'reply.delta', ...held, text: 'One.' },
+      { type: 'reply.clause', ...held, clause: 0, text: 'One.' },
+    );
+    await hear({ type: 'turn.ended', utterance: 1, text: 'Hello.', sample: 8_000, decidedSample: 12_000 });
+    await say(
+      { type: 'reply.delta', ...held, text: ' Two.' },
+      { type: 'reply.clause', ...held, clause: 1, text: 'Two.' },
+    );
+    letGo();
+    await waitUntil(() => link.events.some((event) => event.type === 'reply.clause' && event.clause === 1));
+    expect(link.events.filter(({ type }) => type.startsWith('reply.'))).toMatchObject([
+      { type: 'reply.released', text: 'One.' },
+      { type: 'reply.clause', clause: 0 },
+      { type: 'reply.delta', text: ' Two.' },
+      { type: 'reply.clause', clause: 1 },
+    ]);
+    const again = await resume(await gateway(await bus('g2')), link.ready);
+    await waitUntil(() => again.events.length >= link.events.length);
+    const asSeen = (events: readonly SessionEvent[]) => events.map(({ id, type }) => `${id} ${type}`);
+    expect(asSeen(again.events)).toEqual(asSeen(link.events));
+  });
+
+  it('plays on with the second clause of a reply whose first was heard whole before somebody showed that they listen', async () => {
+    const on = await bus('g1');
+    const { link, owner } = await start(await gateway(on));
+    const { hear, write, speak } = workers(on, owner);
+    const first = { turn: 1, attempt: 0 };
+    await owner.input({ type: 'input.text', text: 'hello' });
+    await write(first, ['One two.', 'Three four.']);
+    await speak(first, 0, 4_800);
+    await speak(first, 1, 48_000);
+    await waitUntil(() => link.audioFrames.some(({ clause }) => clause === 1));
+    owner.playback({ type: 'playback', ...first, samples: 9_600 });
+    await waitUntil(() => (owner.state.reply?.played ?? 0) > 4_800);
+    await hear(
+      { type: 'speech.started', utterance: 1, sample: 0 },
+      { type: 'speech.confirmed', utterance: 1, samples: 3_200 },
+      { type: 'turn.ended', utterance: 1, text: 'yeah', sample: 6_400, decidedSample: 12_000 },
+    );
+    const second = { turn: 1, attempt: 1 };
+    await speak(second, 1, 24_000);
+    await waitUntil(() => link.audioFrames.some(({ attempt }) => attempt === 1));
+    expect(link.audioFrames.find(({ attempt }) => attempt === 1)).toMatchObject({
+      ...second,
+      clause: 1,
+      startSample: 0,
+    });
+  });
+
   it('is replaced by a resume: the old client is told that it moved, and old writes are refused', async () => {
     const first = await bus('g1');
     const { link, owner } = await start(await gateway(first));
@@ -233,6 +334,52 @@ describe('the owner of a session', () => {
     const again = await resume(await gateway(await bus('g2')), link.ready, first?.id);
     await waitUntil(() => again.events.length >= link.events.length - 1);
     expect(again.events.map(({ id }) => id)).toEqual(link.events.slice(1).map(({ id }) => id));
+  });
+
+  it('that dies before it has decided a reset leaves it to its successor, who empties the history', async () => {
+    const dying = await bus('g1');
+    const never = new Promise<never>(() => undefined);
+    const sessions = changed(dying.sessions, {
+      commit: (request) => (request.history?.some((op) => 'clear' in op) ? never : dying.sessions.commit(request)),
+    });
+    const { link, owner } = await start(await gateway(changed(dying, { sessions })));
+    const { session } = link.ready;
+    await owner.input({ type: 'input.text', text: 'hello' });
+    await waitUntil(() => link.events.some(({ type }) => type === 'reply.started'));
+    await owner.input({ type: 'input.reset' });
+    await waitUntil(() => link.controls.some(({ type }) => type === 'audio.stop'));
+    expect(await dying.registry.history(session)).toHaveLength(1);
+
+    const next = await bus('g2');
+    const again = await resume(await gateway(next), link.ready, link.events.at(-1)?.id);
+    await waitUntil(() => again.events.some(({ type }) => type === 'session.reset'));
+    expect(again.events.map(({ type }) => type)).toEqual(['reply.cancelled', 'session.reset']);
+    expect(again.controls).toContainEqual({ type: 'audio.stop', generation: 2, reply: { turn: 1, attempt: 0 } });
+    expect(await next.registry.history(session)).toEqual([]);
+    const ref = { stage: 'reply', turn: 1, attempt: 0 } as const;
+    expect(await next.sessions.claim({ session, ref, try: 1 })).toMatchObject({ ok: false, refusal: 'STALE' });
+  });
+
+  it('carries out a reset that comes while an earlier decision is still being written', async () => {
+    const on = await bus('g1');
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const sessions = changed(on.sessions, {
+      commit: async (request) => {
+        if (request.history?.some((op) => 'push' in op)) await held;
+        return await on.sessions.commit(request);
+      },
+    });
+    const { link, owner } = await start(await gateway(changed(on, { sessions })));
+    await owner.input({ type: 'input.text', text: 'hello' });
+    await owner.input({ type: 'input.reset' });
+    letGo();
+    await waitUntil(() => link.events.some(({ type }) => type === 'session.reset'));
+    expect(link.events.map(({ type }) => type)).toEqual(['reply.started', 'reply.cancelled', 'session.reset']);
+    expect(await on.registry.history(link.ready.session)).toEqual([]);
+    await owner.input({ type: 'input.text', text: 'anew' });
+    await waitUntil(async () => (await on.registry.history(link.ready.session)).length > 0);
+    expect(await on.registry.history(link.ready.session)).toEqual([{ role: 'user', turn: 2, text: 'anew' }]);
   });
 
   it('refuses a token that is not the session’s', async () => {

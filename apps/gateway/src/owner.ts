@@ -21,12 +21,15 @@ import {
   type Decisions,
   type Effect,
   fold,
+  inShownOrder,
   isShown,
   mustCommit,
   noDecisions,
   open,
   outstandingWork,
   runningTimer,
+  shownAs,
+  shownFrom,
   type TurnState,
   turnOf,
 } from './turn-machine/index.ts';
@@ -330,10 +333,11 @@ export class SessionOwner {
   #step(event: SessionEvent, decide: Decisions): void {
     const before = this.#state;
     const effects = decide.effects.length;
+    const shown = shownAs(before, event);
     this.#state = fold(before, event, decide);
     this.#timing.observe(event, before, this.#state);
     this.#uncommitted += 1;
-    this.#forward(event);
+    this.#forward(shown);
     this.#follow();
     for (const effect of decide.effects.slice(effects)) this.#perform(effect);
     switch (event.type) {
@@ -382,8 +386,12 @@ export class SessionOwner {
       case 'restore':
         return this.#link?.control({ type: 'audio.restore', generation });
       case 'stop':
-        this.#deps.metrics.interruptions.inc();
-        return this.#link?.control({ type: 'audio.stop', generation: effect.generation, reply: effect.reply });
+        if (effect.reply) this.#deps.metrics.interruptions.inc();
+        return this.#link?.control({
+          type: 'audio.stop',
+          generation: effect.generation,
+          ...(effect.reply ? { reply: effect.reply } : {}),
+        });
       case 'release':
         return void this.#tellReleased(effect.reply);
       case 'cancel':
@@ -669,8 +677,9 @@ export class SessionOwner {
     if (compareEventIds(last, this.#cursor) >= 0) return [];
     const first = await log.firstId(this.session);
     if (point.lastEvent !== undefined && first !== undefined && compareEventIds(last, first) < 0) return 'trimmed';
-    const events = await log.read(this.session, last, MAX_MISSED_EVENTS);
-    return events.filter(({ id }) => compareEventIds(id, this.#cursor) <= 0);
+    const events = await log.read(this.session, shownFrom(this.#state, last), MAX_MISSED_EVENTS);
+    const settled = events.filter(({ id }) => compareEventIds(id, this.#cursor) <= 0);
+    return inShownOrder(this.#state, settled);
   }
 }
 
@@ -685,7 +694,7 @@ function playoutReply({ reply }: TurnState): PlayoutReply | undefined {
   if (!reply) return undefined;
   const { turn, attempt, generation, done, played } = reply;
   const clauses = reply.clauses.map(({ status, samples }) => ({
-    samples: status === 'done' || status === 'failed' ? samples : undefined,
+    samples: status === 'waiting' || status === 'offered' ? undefined : samples,
   }));
   return { turn, attempt, generation, done, played, clauses };
 }

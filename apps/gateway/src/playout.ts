@@ -14,7 +14,7 @@ const REPORT_VALID_MS = 2_000;
 
 /** One clause as the turn machine knows it. */
 interface ClauseProgress {
-  /** Whole length in samples once it is known (0 for one that was given up). */
+  /** Whole length in samples once it is known (0 for one that was given up, or heard in an earlier attempt). */
   readonly samples: number | undefined;
 }
 

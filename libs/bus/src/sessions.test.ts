@@ -171,6 +171,23 @@ describe('commit', () => {
     expect(await a.bus.registry.history(session, 0)).toEqual([]);
   });
 
+  it('empties the history, and counts from the start what comes after', async () => {
+    const { session } = await createSession(a.bus);
+    const user = (turn: number, text: string) => ({ role: 'user', turn, text }) as const;
+    const first = step(session, 1, '0-0', '1-0');
+    granted(await a.bus.sessions.commit({ ...first, history: [{ push: user(1, 'a') }, { push: user(2, 'b') }] }));
+    const change = [{ push: user(3, 'c') }, { set: 1, message: user(2, 'B') }] as const;
+    const anew = [{ clear: true }, { push: user(4, 'd') }, { set: 0, message: user(4, 'D') }] as const;
+    granted(await a.bus.sessions.commit({ ...step(session, 1, '1-0', '1-1'), history: [...change, ...anew] }));
+    expect(await a.bus.registry.history(session)).toEqual([user(4, 'D')]);
+    granted(await a.bus.sessions.commit({ ...step(session, 1, '1-1', '1-2'), history: [{ clear: true }] }));
+    expect(await a.bus.registry.history(session)).toEqual([]);
+    granted(await a.bus.sessions.commit({ ...step(session, 1, '1-2', '1-3'), history: [{ clear: true }] }));
+    const gone = { set: 0, message: user(4, 'x') };
+    const late = a.bus.sessions.commit({ ...step(session, 1, '1-3', '1-4'), history: [{ clear: true }, gone] });
+    await expect(late).rejects.toMatchObject({ code: 'internal' });
+  });
+
   it('writes nothing at all when the history has nothing to be replaced', async () => {
     const { session } = await createSession(a.bus);
     const commit = a.bus.sessions.commit({

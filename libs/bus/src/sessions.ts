@@ -72,8 +72,9 @@ export interface CommitRequest {
   readonly generation: number;
   readonly settings?: Settings;
   readonly events?: readonly NewEvent[];
-  /** Appends to the history, or replaces the message at an index counted from the start. */
+  /** Appends to the history, replaces the message at an index counted from the start, or empties it. */
   readonly history?: readonly (
+    | { readonly clear: true }
     | { readonly push: HistoryMessage }
     | { readonly set: number; readonly message: HistoryMessage }
   )[];
@@ -393,8 +394,14 @@ function readSnapshot(values: readonly unknown[]): SessionSnapshot {
 function requiredHistory(request: CommitRequest): number {
   let pushed = 0;
   let required = 0;
+  let isCleared = false;
   for (const change of request.history ?? []) {
-    if ('push' in change) pushed += 1;
+    if ('clear' in change) {
+      isCleared = true;
+      pushed = 0;
+    } else if ('push' in change) pushed += 1;
+    else if (isCleared && count(change.set) >= pushed)
+      throw new VoiceError('internal', 'the message to be replaced was removed');
     else required = Math.max(required, count(change.set) + 1 - pushed);
   }
   return required;
@@ -406,7 +413,8 @@ function operations(request: CommitRequest): ScriptArgument[] {
   for (const event of request.events ?? []) args.push('event', encodeEvent(event));
   if (request.settings) args.push('settings', JSON.stringify(request.settings));
   for (const change of request.history ?? []) {
-    if ('push' in change) args.push('push', JSON.stringify(change.push));
+    if ('clear' in change) args.push('clear');
+    else if ('push' in change) args.push('push', JSON.stringify(change.push));
     else args.push('set', change.set, JSON.stringify(change.message));
   }
   const { create = [], cancel = [], raiseTry = [], dropTurnsBefore } = request.work ?? {};

@@ -136,7 +136,7 @@ describe('speaking', () => {
     expect(opened.nextSample).toBe(1_820);
   });
 
-  it('sends text, interrupts, commits, settings and tool results', async () => {
+  it('sends text, interrupts, commits, settings, tool results and resets', async () => {
     const server = await gateway();
     const { opened } = await session([server.url]);
     opened.sendText('hello');
@@ -144,6 +144,7 @@ describe('speaking', () => {
     opened.commit();
     opened.update({ speed: 1.5 });
     opened.sendToolResult('c1', '42');
+    opened.reset();
     await vi.waitFor(() =>
       expect(server.last.messages.slice(1)).toEqual([
         { type: 'input.text', text: 'hello' },
@@ -151,6 +152,7 @@ describe('speaking', () => {
         { type: 'input.commit' },
         { type: 'session.update', settings: { speed: 1.5 } },
         { type: 'input.tool_result', call: 'c1', result: '42' },
+        { type: 'session.reset' },
       ]),
     );
   });

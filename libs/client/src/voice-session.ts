@@ -232,6 +232,14 @@ export class VoiceSession {
     this.#send({ type: 'session.update', settings });
   }
 
+  /**
+   * Begins the conversation anew: the reply is stopped, all that was said is forgotten, and the greeting is said again. The
+   * settings stay. `session.reset` says when it is done; what was shown before it is to be cleared.
+   */
+  reset(): void {
+    this.#send({ type: 'session.reset' });
+  }
+
   sendToolResult(call: string, result: string): void {
     this.#send({ type: 'input.tool_result', call, result });
   }

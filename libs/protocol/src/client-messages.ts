@@ -52,6 +52,8 @@ export const ClientMessageSchema = z.discriminatedUnion('type', [
       .optional(),
   }),
   z.object({ type: z.literal('session.update'), settings: SettingsPatchSchema }),
+  /** Begins the conversation anew: what was said is forgotten, the settings stay. */
+  z.object({ type: z.literal('session.reset') }),
   z.object({ type: z.literal('session.close') }),
   z.object({ type: z.literal('input.text'), text: z.string().max(8_000).regex(/\S/, 'must not be blank') }),
   z.object({ type: z.literal('input.interrupt') }),

@@ -70,6 +70,7 @@ const BODIES = {
   'input.commit': z.object({}),
   'input.settings': z.object({ settings: SettingsPatchSchema }),
   'input.tool_result': z.object({ call: z.string(), result: z.string() }),
+  'input.reset': z.object({}),
   'input.close': z.object({ reason: z.string() }),
   'timer.fired': z.object({ name: z.string(), since: z.string() }),
   playback: z.object({ ...reply, samples: count }),
@@ -112,6 +113,7 @@ const BODIES = {
     totalMs: duration,
   }),
   'session.updated': z.object({ settings: SettingsSchema }),
+  'session.reset': z.object({}),
   'session.moved': z.object({ owner: z.string(), epoch: count }),
   'session.closed': z.object({ reason: z.string() }),
 } as const;
@@ -188,6 +190,7 @@ const CLIENT_VISIBLE: ReadonlySet<EventType> = new Set([
   'stage.failed',
   'turn.metrics',
   'session.updated',
+  'session.reset',
   'session.closed',
 ]);
 
@@ -204,6 +207,7 @@ const OWNER_OUTPUTS: ReadonlySet<EventType> = new Set([
   'stage.failed',
   'turn.metrics',
   'session.updated',
+  'session.reset',
   'session.closed',
 ]);
 

@@ -5,6 +5,11 @@ const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
     'yeah',
     'yes',
     'yep',
+    'yup',
+    'aha',
+    'alright',
+    'exactly',
+    'got it',
     'uh huh',
     'mm hmm',
     'mhm',
@@ -33,7 +38,7 @@ const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What a person says over a reply without wanting to stop it is shorter than this. */
-const MAX_BACKCHANNEL_MS = 1_200;
+export const MAX_BACKCHANNEL_MS = 1_200;
 
 /** A text as words alone: lower case, without punctuation. Signs that are read aloud, such as + and €, are kept. */
 export const plainWords = (text: string): string =>
@@ -44,7 +49,7 @@ export const plainWords = (text: string): string =>
     .replace(/\s+/g, ' ')
     .trim();
 
-/** Whether the words only show that somebody listens. Long speech never does, whatever its words. */
+/** Whether the words, or the want of any, only show that somebody listens. Long speech never does, whatever its words. */
 export function isBackchannel(text: string, language: string, spokenMs: number): boolean {
   if (spokenMs > MAX_BACKCHANNEL_MS) return false;
   const known = BACKCHANNELS[language.split('-')[0]?.toLowerCase() ?? ''] ?? [];

@@ -27,6 +27,7 @@ const ONE_OF_EACH: { readonly [T in EventType]: NewEvent<T> } = {
   'input.commit': { type: 'input.commit' },
   'input.settings': { type: 'input.settings', settings: { speed: 1.5 } },
   'input.tool_result': { type: 'input.tool_result', call: 'c1', result: '12' },
+  'input.reset': { type: 'input.reset' },
   'input.close': { type: 'input.close', reason: 'client' },
   'timer.fired': { type: 'timer.fired', name: 'idle', since: '1-1' },
   playback: { type: 'playback', turn: 1, attempt: 0, samples: 480 },
@@ -42,6 +43,7 @@ const ONE_OF_EACH: { readonly [T in EventType]: NewEvent<T> } = {
     ...{ endOfTurnMs: 700, queueMs: 4, firstTokenMs: 100, firstClauseMs: 50, firstAudioMs: 40, firstSendMs: 6 },
   },
   'session.updated': { type: 'session.updated', settings: new Machine().state.settings },
+  'session.reset': { type: 'session.reset' },
   'session.moved': { type: 'session.moved', owner: 'g1', epoch: 2 },
   'session.closed': { type: 'session.closed', reason: 'client' },
 };

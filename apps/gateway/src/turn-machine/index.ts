@@ -6,9 +6,10 @@ import {
   parseWorkKey,
   type SessionEvent,
 } from '@parley/protocol';
+import { isForgotten, onReset } from './beginning.ts';
 import { onInterrupt } from './interrupting.ts';
 import {
-  offerListening,
+  onAsideTooLong,
   onLeaseMoved,
   onLeaseOffered,
   onListenerFailed,
@@ -20,6 +21,8 @@ import {
   onText,
   onTranscriptFinal,
   onTurnEnded,
+  onWordless,
+  waiting,
 } from './listening.ts';
 import {
   onAudioChunk,
@@ -31,11 +34,14 @@ import {
   say,
   workLost,
 } from './replying.ts';
+import { passShowing } from './showing.ts';
 import { isReleased, onEager } from './speculating.ts';
-import { initialState, type TurnState } from './state.ts';
-import { type Decisions, noDecisions } from './step.ts';
+import { MAX_WORDLESS_MS, type TurnState } from './state.ts';
+import type { Decisions } from './step.ts';
 
+export { open } from './beginning.ts';
 export { outstandingWork, type WorkTry } from './outstanding.ts';
+export { inShownOrder, shownAs, shownFrom } from './showing.ts';
 export type { TurnState } from './state.ts';
 export { type Command, type Decisions, type Effect, noDecisions } from './step.ts';
 
@@ -57,7 +63,8 @@ export { type Command, type Decisions, type Effect, noDecisions } from './step.t
  * | closed    | nothing                                | nothing                                                         |
  *
  * An interruption is `speech.confirmed` (a word in `transcript.partial` where the session asks for one), `turn.ended` with
- * words, `input.text` or `input.interrupt` while a reply exists.
+ * words, `input.text` or `input.interrupt` while a reply exists. `input.reset` leads from any of them to idle, or to
+ * thinking where there is a greeting.
  */
 export type Phase = 'idle' | 'hearing' | 'thinking' | 'speaking' | 'closed';
 
@@ -67,22 +74,13 @@ export function phase(state: TurnState): Phase {
   return state.utterance ? 'hearing' : 'idle';
 }
 
-/** State and decisions of a new session: its audio is offered to the listeners, and the greeting is said. */
-export function open(settings: TurnState['settings'], at: number): { state: TurnState; decisions: Decisions } {
-  const decisions = noDecisions();
-  const state = offerListening(initialState(settings), undefined, decisions);
-  if (settings.greeting.trim() === '') return { state, decisions };
-  const saying = { turn: 1, text: settings.greeting, at, trace: undefined };
-  return { state: say({ ...state, turn: 1 }, saying, decisions), decisions };
-}
-
 /**
  * Folds one event into the state; what it decides is added to `decide`. Events of the owner's own making change nothing,
  * and neither does one that has been folded already.
  */
 export function fold(state: TurnState, event: SessionEvent, decide: Decisions): TurnState {
   if (compareEventIds(event.id, state.lastEvent) <= 0) return state;
-  return withQuiet({ ...step(state, event, decide), lastEvent: event.id }, event);
+  return withQuiet({ ...step(passShowing(state, event), event, decide), lastEvent: event.id }, event);
 }
 
 /** Remembers since when nobody has spoken and nothing was said. */
@@ -94,14 +92,28 @@ function withQuiet(state: TurnState, { id, at }: SessionEvent): TurnState {
 
 /** The timer that runs in this state: the owner writes `timer.fired` when Redis TIME has come to `atMs`. */
 export function runningTimer(state: TurnState): { name: string; since: EventId; atMs: number } | undefined {
-  const { quietSince, prompted, settings } = state;
+  const { quietSince, prompted, settings, utterance } = state;
+  const aside = waiting(state);
+  if (aside && utterance?.speaking) return { name: 'aside', since: aside.since, atMs: aside.untilMs };
+  if (utterance?.begun && isWaitingForWords(state))
+    return { name: 'wordless', since: utterance.begun.id, atMs: utterance.begun.at + MAX_WORDLESS_MS };
   if (!quietSince || prompted || settings.idlePrompt.trim() === '') return undefined;
   return { name: 'idle', since: quietSince.id, atMs: quietSince.at + settings.idlePromptMs };
 }
 
-/** Nobody has spoken for long: the idle prompt is said, once until somebody does. */
+/** Whether there would be something to hear, were it not for speech of which nothing is understood. */
+const isWaitingForWords = ({ utterance, reply, resumable }: TurnState): boolean =>
+  utterance?.speaking === true && !utterance.hasWords && (resumable !== null || reply?.played === 0);
+
 function onTimer(state: TurnState, event: SessionEvent<'timer.fired'>, decide: Decisions): TurnState {
-  if (event.name !== 'idle' || event.since !== runningTimer(state)?.since) return state;
+  const timer = runningTimer(state);
+  if (event.name !== timer?.name || event.since !== timer.since) return state;
+  if (event.name === 'aside') return onAsideTooLong(state, event, decide);
+  return event.name === 'wordless' ? onWordless(state, event, decide) : onIdle(state, event, decide);
+}
+
+/** Nobody has spoken for long: the idle prompt is said, once until somebody does. */
+function onIdle(state: TurnState, event: SessionEvent<'timer.fired'>, decide: Decisions): TurnState {
   const turn = Math.max(1, state.turn);
   const saying = { turn, text: state.settings.idlePrompt, at: event.at, trace: event.trace };
   return say({ ...state, turn, prompted: true }, saying, decide);
@@ -150,6 +162,8 @@ function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnSta
       return onText(state, event, decide);
     case 'input.interrupt':
       return onInterrupt(state, event, decide);
+    case 'input.reset':
+      return onReset(state, event, decide);
     case 'input.settings':
       return onSettings(state, event, decide);
     case 'input.close':
@@ -170,6 +184,7 @@ function step(state: TurnState, event: SessionEvent, decide: Decisions): TurnSta
     case 'stage.failed':
     case 'turn.metrics':
     case 'session.updated':
+    case 'session.reset':
     case 'session.closed':
       return state;
     default:
@@ -219,8 +234,8 @@ export const mustCommit = (decisions: Decisions): boolean =>
   decisions.skipTo !== undefined;
 
 /**
- * Whether the client is shown an event. What a held reply says it is not, until it has been released, also where the
- * worker went on flagging it. What a reply still publishes after the event that stopped it was never going to be heard.
+ * Whether the client is shown an event in its place (`shownAs`). What a held reply says it is not, until it has been released,
+ * also where the worker went on flagging it. What a reply still publishes after the event that stopped it was never going to be heard.
  */
 export function isShown(state: TurnState, event: SessionEvent): boolean {
   if ('held' in event && event.held === true && 'attempt' in event) {
@@ -228,7 +243,7 @@ export function isShown(state: TurnState, event: SessionEvent): boolean {
     if (!release || compareEventIds(event.id, release.by) <= 0) return false;
     return isShown(state, { ...event, held: undefined });
   }
-  if (!isClientVisible(event)) return false;
+  if (!isClientVisible(event) || isForgotten(state, event)) return false;
   if (event.type !== 'reply.delta' && event.type !== 'reply.clause' && event.type !== 'reply.done') return true;
   const stop = state.stopped.find(({ turn, attempt }) => turn === event.turn && attempt === event.attempt);
   return stop === undefined || compareEventIds(event.id, stop.by) <= 0;

@@ -1,12 +1,12 @@
-import type { EventId, SessionEvent } from '@parley/protocol';
-import { heardText, isContinued } from './heard.ts';
+import type { EventId, SessionEvent, Settings } from '@parley/protocol';
+import { heardText, isContinued, joinClauses } from './heard.ts';
 import { workOf } from './outstanding.ts';
 import { discard } from './replying.ts';
 import { REMEMBERED_STOPS, type ReplyState, type ResumableReply, type TurnState } from './state.ts';
 import type { Decisions, Transition } from './step.ts';
 
 /** Why a reply was stopped before its end. */
-export type InterruptReason = 'speech' | 'text' | 'client';
+export type InterruptReason = 'speech' | 'text' | 'client' | 'reset';
 
 /**
  * Stops the current reply, if there is one: the generation moves on, its work is cancelled, the client is told to stop,
@@ -18,14 +18,14 @@ export function interrupt(state: TurnState, reason: InterruptReason, by: EventId
   if (!reply) return state;
   const { turn, attempt } = reply;
   const generation = state.generation + 1;
-  const heard = heardText(reply, state.settings.outputRateHz, state.settings.language);
+  const heard = perceived(reply, state.settings);
   decide.work.cancel.push({ turn, attempt });
   decide.effects.push({ kind: 'stop', generation, reply: { turn, attempt } });
   decide.effects.push({ kind: 'cancel', reply: { turn, attempt }, work: workOf(reply) });
   const stops = [...state.stopped, { turn, attempt, by }].slice(-REMEMBERED_STOPS);
   // Only words show that speech was meant as an interruption; a cough lets the reply go on.
   const resumable = (historyIndex?: number): ResumableReply | null =>
-    reason === 'speech' ? { reply, heard, historyIndex } : null;
+    reason === 'speech' ? { reply, heard, wasRead: state.settings.textOnly, historyIndex } : null;
   const stopped = { ...state, generation, reply: null, stopped: stops };
   if (heard === '') {
     decide.events.push({ type: 'reply.cancelled', turn, attempt, reason, trace: reply.trace });
@@ -37,6 +37,12 @@ export function interrupt(state: TurnState, reason: InterruptReason, by: EventId
   decide.history.push({ push: { role: 'assistant', turn, attempt, text: heard, truncated: true } });
   return { ...stopped, resumable: resumable(state.historyLength), historyLength: state.historyLength + 1 };
 }
+
+/** What the user knows of a reply: the words that were heard, or all that was written where it is only to be read. */
+const perceived = (reply: ReplyState, { textOnly, outputRateHz, language }: Settings): string =>
+  textOnly
+    ? joinClauses(reply.clauses.filter(({ status }) => status !== 'passed').map(({ text, from }) => text.slice(from)))
+    : heardText(reply, outputRateHz, language);
 
 /**
  * Whether the user's turn is open again where a reply is stopped of which nothing was heard: not if an earlier attempt

@@ -105,9 +105,9 @@ const ACTS = {
     utterance: utteranceOf(world, b),
     text: wordsOf(world, a).slice(0, 1 + (b % 20)),
   }),
-  settle: (world, _a, b): NewEvent => ({
+  settle: (world, a, b): NewEvent => ({
     ...{ type: 'transcript.final', utterance: utteranceOf(world, b) },
-    ...{ text: 'a', fromSample: 0, toSample: 9 },
+    ...{ text: pick(['a', 'yeah', ''], a) ?? '', fromSample: 0, toSample: 9 },
   }),
   pause: (world, a, b): NewEvent => ({
     ...{ type: 'turn.eager', utterance: utteranceOf(world, b) },
@@ -120,11 +120,12 @@ const ACTS = {
     return { type: 'turn.ended', utterance, text: wordsOf(world, a), sample, decidedSample: sample + 9 };
   },
   ringTimer: ({ machine }, a): NewEvent => {
-    const since = (a % 4 === 0 ? undefined : runningTimer(machine.state)?.since) ?? '1-1';
-    return { type: 'timer.fired', name: 'idle', since };
+    const { name = 'idle', since = '1-1' } = (a % 4 === 0 ? undefined : runningTimer(machine.state)) ?? {};
+    return { type: 'timer.fired', name, since };
   },
   type: (_, a): NewEvent => ({ type: 'input.text', text: pick(TEXTS, a) ?? '' }),
   interrupt: (): NewEvent => ({ type: 'input.interrupt' }),
+  reset: (): NewEvent => ({ type: 'input.reset' }),
   change: (_, a): NewEvent => ({
     type: 'input.settings',
     settings: (pick(PATCHES, a) ?? {}) as NewEvent<'input.settings'>['settings'],
@@ -287,7 +288,7 @@ class Rules {
   readonly #offered = new Map<string, number>();
   readonly #lastClause = new Map<string, number>();
   readonly #speculations = new Map<number, number>();
-  readonly #history: { role: string; turn: number; key: string }[] = [];
+  #history: { role: string; turn: number; key: string }[] = [];
   #open: string | undefined;
   #held: string | undefined;
 
@@ -402,6 +403,11 @@ class Rules {
 
   #messages(before: TurnState, entry: SessionEvent | undefined, decide: Decisions, after: TurnState): void {
     for (const op of decide.history) {
+      if ('clear' in op) {
+        expect(entry?.type).toBe('input.reset');
+        this.#history = [];
+        continue;
+      }
       const message = 'push' in op ? op.push : op.message;
       const key = message.role === 'assistant' ? `assistant ${replyKey(message)}` : `user ${message.turn}`;
       if ('set' in op) {
@@ -460,10 +466,13 @@ function requireHeard({ reply }: TurnState, entry: SessionEvent | undefined, tex
 /** Where a reply goes on after an aside, what was heard of it and what is still to be said are all of it. */
 function requireAllSaid({ resumable }: TurnState, decide: Decisions, after: TurnState): void {
   const started = decide.events.find((event) => isStart(event, false));
-  const hasTurn = decide.history.some((op) => ('push' in op ? op.push : op.message).role === 'user');
+  const messages = decide.history.flatMap((op) => ('clear' in op ? [] : ['push' in op ? op.push : op.message]));
+  const hasTurn = messages.some(({ role }) => role === 'user');
   if (!resumable || !started || hasTurn || started.turn !== resumable.reply.turn) return;
   const wasSayable = ({ status, samples }: ClauseState) =>
-    status !== 'passed' && status !== 'failed' && !(status === 'done' && samples === 0);
+    resumable.wasRead
+      ? status !== 'passed'
+      : status !== 'passed' && status !== 'failed' && !(status === 'done' && samples === 0);
   const whole = resumable.reply.clauses.filter(wasSayable).map(unsaid);
   const written = decide.history.flatMap((op) => ('push' in op ? [op.push.text] : []));
   const left = after.reply ? after.reply.clauses.filter(({ status }) => status !== 'passed').map(unsaid) : written;
@@ -608,7 +617,7 @@ describe('a reply over which somebody only shows that they listen', { timeout: 6
         const history: string[] = [];
         for (const op of machine.steps.flatMap((decided) => decided.history)) {
           if ('set' in op) history[op.set] = op.message.text;
-          else history.push(op.push.text);
+          else if ('push' in op) history.push(op.push.text);
         }
         const letters = (said: readonly string[]) => plainWords(said.join(' '));
         expect(machine.state.reply).toBeNull();

@@ -1,11 +1,13 @@
-import { INITIAL_HEARING, INPUT_RATE_HZ, type SessionEvent } from '@parley/protocol';
-import { isBackchannel, plainWords } from './backchannels.ts';
+import { INITIAL_HEARING, INPUT_RATE_HZ, type SessionEvent, sameReply } from '@parley/protocol';
+import { isBackchannel, MAX_BACKCHANNEL_MS, plainWords } from './backchannels.ts';
 import { interrupt, reopensTurn } from './interrupting.ts';
 import { discard, startReply } from './replying.ts';
 import { resume } from './resuming.ts';
 import { answers, discardIfOutdated, release, turnText } from './speculating.ts';
 import { MAX_DEATHS, REMEMBERED_UTTERANCES, type TurnState, type UtteranceState } from './state.ts';
 import type { Decisions, Transition } from './step.ts';
+
+const msOf = (samples: number): number => (samples / INPUT_RATE_HZ) * 1_000;
 
 /** Offers the session's audio to the pool of listeners, in place of the holder of `fence`. */
 export function offerListening(state: TurnState, trace: string | undefined, decide: Decisions): TurnState {
@@ -55,6 +57,10 @@ export const onSpeechStarted: Transition<SessionEvent<'speech.started'>> = (stat
       onsetSample: open?.onsetSample ?? event.sample,
       endSample: event.sample,
       speculations: open?.speculations ?? 0,
+      begun: { id: event.id, at: event.at },
+      hasWords: open?.hasWords ?? false,
+      isAside: open?.isAside ?? false,
+      waits: null,
     },
   );
 };
@@ -62,13 +68,52 @@ export const onSpeechStarted: Transition<SessionEvent<'speech.started'>> = (stat
 export const onSpeechConfirmed: Transition<SessionEvent<'speech.confirmed'>> = (state, event, decide) => {
   if (state.utterance?.number !== event.utterance) return state;
   const confirmed: TurnState = { ...state, utterance: { ...state.utterance, speaking: true, confirmed: true } };
-  return state.settings.interruptBy === 'speech' ? cutIn(confirmed, event, decide) : confirmed;
+  if (state.settings.interruptBy !== 'speech') return confirmed;
+  return cutInUnlessAside(confirmed, state.utterance, event, decide);
+};
+
+/**
+ * Enough speech stops the reply at once, unless it is known by now that it only shows that somebody listens. Then it has as
+ * long as such a thing takes; a word that says more stops the reply before.
+ */
+function cutInUnlessAside(
+  state: TurnState,
+  utterance: UtteranceState,
+  event: SessionEvent<'speech.confirmed'>,
+  decide: Decisions,
+): TurnState {
+  const spokenMs = msOf(utterance.endSample - utterance.onsetSample + event.samples);
+  if (!state.reply || !utterance.isAside || spokenMs >= MAX_BACKCHANNEL_MS) return cutIn(state, event, decide);
+  const { turn, attempt } = state.reply;
+  const waits = { turn, attempt, since: event.id, untilMs: event.at + MAX_BACKCHANNEL_MS - spokenMs };
+  return { ...state, utterance: { ...utterance, speaking: true, confirmed: true, waits } };
+}
+
+/** What would have stopped the reply on stage, had it not only shown that somebody listens. */
+export function waiting({ utterance, reply }: TurnState): UtteranceState['waits'] {
+  return sameReply(utterance?.waits ?? undefined, reply ?? undefined) ? utterance?.waits : undefined;
+}
+
+/** Speech that only showed that somebody listens has become too long for that. */
+export const onAsideTooLong: Transition<SessionEvent<'timer.fired'>> = (state, event, decide) =>
+  waiting(state)?.since === event.since ? cutIn(state, event, decide) : state;
+
+/** Speech that goes on and on without a word is none: a reply that it stopped goes on, and one that it held back begins. */
+export const onWordless: Transition<SessionEvent<'timer.fired'>> = (state, event, decide) => {
+  const { utterance, reply } = state;
+  if (!utterance) return state;
+  if (reply) decide.effects.push({ kind: 'restore' });
+  const goesOn = resume(discard(state, decide), event.at, decide);
+  // A word that comes after all stops it.
+  const { turn = 0, attempt = 0 } = goesOn.reply ?? {};
+  const waits = goesOn.reply && { turn, attempt, since: event.id, untilMs: event.at };
+  return { ...goesOn, utterance: { ...utterance, speaking: false, waits } };
 };
 
 /** The utterance that is being heard stops the reply on stage; it may turn out to go on with the turn being answered. */
 function cutIn(
   state: TurnState,
-  event: SessionEvent<'speech.confirmed' | 'transcript.partial'>,
+  event: SessionEvent<'speech.confirmed' | 'transcript.partial' | 'transcript.final' | 'timer.fired'>,
   decide: Decisions,
 ): TurnState {
   const { utterance } = state;
@@ -81,9 +126,14 @@ function cutIn(
 export const onPartial: Transition<SessionEvent<'transcript.partial'>> = (state, event, decide) => {
   if (state.utterance?.number !== event.utterance) return state;
   const { reply, settings, utterance } = state;
-  const isWord = plainWords(event.text) !== '' && !isBackchannel(event.text, settings.language, 0);
-  if (reply && settings.interruptBy === 'word' && isWord) return cutIn({ ...state, utterance }, event, decide);
-  return discardIfOutdated(state, event.text, decide);
+  const isListening = isBackchannel(event.text, settings.language, 0);
+  const hasWords = plainWords(event.text) !== '';
+  const isAside = isListening && hasWords;
+  const isKnown = isAside === (utterance.isAside ?? false) && (utterance.hasWords || !hasWords);
+  const known = isKnown ? state : { ...state, utterance: { ...utterance, isAside, hasWords } };
+  const stops = settings.interruptBy === 'word' || waiting(state);
+  if (reply && stops && !isListening) return cutIn(known, event, decide);
+  return discardIfOutdated(known, event.text, decide);
 };
 
 export const onSpeechStopped: Transition<SessionEvent<'speech.stopped'>> = (state, event, decide) => {
@@ -92,9 +142,20 @@ export const onSpeechStopped: Transition<SessionEvent<'speech.stopped'>> = (stat
   return { ...state, utterance: { ...state.utterance, speaking: false, endSample: event.sample } };
 };
 
-/** Settled text is progress: whoever hears on from here has not failed on what came before. */
-export const onTranscriptFinal: Transition<SessionEvent<'transcript.final'>> = (state) =>
-  state.listener.deaths === 0 ? state : { ...state, listener: { ...state.listener, deaths: 0 } };
+/**
+ * Settled text is progress: whoever hears on from here has not failed on what came before. It also shows what speech over a
+ * reply was, before the end of the turn does: a reply that was stopped goes on behind what only showed that somebody listens,
+ * and one that was not stopped yet is by what says more.
+ */
+export const onTranscriptFinal: Transition<SessionEvent<'transcript.final'>> = (state, event, decide) => {
+  const { listener, utterance, reply, resumable, settings } = state;
+  const settled = listener.deaths === 0 ? state : { ...state, listener: { ...listener, deaths: 0 } };
+  if (utterance?.number !== event.utterance || (!reply && !resumable)) return settled;
+  const isListening = isBackchannel(event.text, settings.language, msOf(utterance.endSample - utterance.onsetSample));
+  if (reply) return waiting(state) && !isListening ? cutIn(settled, event, decide) : settled;
+  const isWhole = !utterance.speaking && event.fromSample <= utterance.onsetSample;
+  return isWhole && isListening ? resume(discard(settled, decide), event.at, decide) : settled;
+};
 
 export const onTurnEnded: Transition<SessionEvent<'turn.ended'>> = (state, event, decide) => {
   if (event.utterance <= state.endedUtterance) return state;
@@ -118,8 +179,7 @@ export const onTurnEnded: Transition<SessionEvent<'turn.ended'>> = (state, event
 function isAside(state: TurnState, event: SessionEvent<'turn.ended'>): boolean {
   if (!state.reply && !state.resumable) return false;
   const onset = state.utterance?.onsetSample ?? event.sample;
-  const spokenMs = ((event.sample - onset) / INPUT_RATE_HZ) * 1_000;
-  return isBackchannel(event.text, state.settings.language, spokenMs);
+  return isBackchannel(event.text, state.settings.language, msOf(event.sample - onset));
 }
 
 /** Speech without words, or none that matter: what it ducked is restored, and what it stopped goes on. */

@@ -218,15 +218,17 @@ describe('a reply that was stopped by no more than an aside', () => {
     expect(machine.phase).toBe('thinking');
   });
 
-  it('goes on in writing where replies are not spoken', () => {
+  it('goes on in writing where replies are not spoken, behind what had been written', () => {
     const machine = new Machine({ textOnly: true });
     machine.say(1, 'tell me a tale');
     machine.clause(0, 'Once upon a time.');
-    expect(aside(machine, 2, '').commands).toMatchObject([{ queue: 'reply', ref: AGAIN }]);
-    machine.clause(1, 'The end.');
-    expect(machine.doneReplying().history).toEqual([
-      { push: { role: 'assistant', ...AGAIN, text: 'Once upon a time. The end.' } },
+    const decided = aside(machine, 2, '');
+    expect(decided.commands).toMatchObject([{ queue: 'reply', ref: AGAIN }]);
+    expect(decided.history).toEqual([
+      { set: 1, message: { role: 'assistant', turn: 1, attempt: 0, text: 'Once upon a time.' } },
     ]);
+    machine.clause(1, 'The end.');
+    expect(machine.doneReplying().history).toEqual([{ push: { role: 'assistant', ...AGAIN, text: 'The end.' } }]);
   });
 
   it('does not repeat what was heard where the rest is only written', () => {

@@ -10,14 +10,16 @@ import type { Decisions } from './step.ts';
 export function resume(state: TurnState, at: number, decide: Decisions): TurnState {
   const { resumable } = state;
   if (!resumable) return state;
-  const { reply: stopped, heard, historyIndex } = resumable;
+  const { reply: stopped, heard, historyIndex, wasRead } = resumable;
   const { turn, trace } = stopped;
   if (historyIndex !== undefined) {
     const message = { role: 'assistant', turn, attempt: stopped.attempt, text: heard } as const;
     decide.history.push({ set: historyIndex, message });
   }
   const { outputRateHz, language } = state.settings;
-  const clauses = unheardClauses(stopped, outputRateHz, language);
+  const clauses = wasRead
+    ? stopped.clauses.map((clause) => ({ ...clause, status: 'passed' as const, try: 1, deaths: 0, samples: 0 }))
+    : unheardClauses(stopped, outputRateHz, language);
   const reply: ReplyState = {
     ...newReply(state, { turn, text: stopped.text, at, trace }),
     clauses,

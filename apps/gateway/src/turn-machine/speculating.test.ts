@@ -188,12 +188,16 @@ describe('a prepared reply, when the turn is over', () => {
     expect(machine.state).toMatchObject({ reply: null, speculative: null, historyLength: 1 });
   });
 
-  it('changes nothing when its own copies come back from the log', () => {
+  it('changes nothing but how far it has been shown when its own copies come back from the log', () => {
     const machine = prepared();
     const { events } = machine.endTurn(1, QUESTION);
     const before = machine.state;
     for (const event of events) expect(machine.fold(event)).toEqual(noDecisions());
-    expect({ ...machine.state, lastEvent: before.lastEvent }).toEqual(before);
+    const { lastEvent, showings, released } = machine.state;
+    expect(showings).toEqual([]);
+    expect(released).toMatchObject([{ ...FIRST, until: lastEvent }]);
+    const { lastEvent: _, showings: __, released: ___, ...rest } = before;
+    expect(machine.state).toMatchObject(rest);
   });
 
   it('is released although speculation has been switched off meanwhile', () => {

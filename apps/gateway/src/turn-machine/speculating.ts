@@ -1,6 +1,7 @@
 import { type NewEvent, type SessionEvent, sameReply } from '@parley/protocol';
 import { plainWords } from './backchannels.ts';
 import { discard, finishIfPlayed, offerClauses, onStage, startReply } from './replying.ts';
+import { beginShowing } from './showing.ts';
 import { MAX_SPECULATIONS, REMEMBERED_STOPS, type TurnState } from './state.ts';
 import type { Decisions, Transition } from './step.ts';
 
@@ -43,11 +44,13 @@ export function release(state: TurnState, event: SessionEvent<'turn.ended'>, dec
   const { turn, attempt, trace, heldText } = speculative;
   const generation = state.generation + 1;
   const reply = { ...speculative, held: false, heldText: '', generation, decidedAt: event.at };
-  decide.events.push({ type: 'reply.released', turn, attempt, text: heldText, trace }, ...publishedSoFar(state));
+  const told: NewEvent[] = [{ type: 'reply.released', turn, attempt, text: heldText, trace }, ...publishedSoFar(state)];
+  decide.events.push(...told);
   decide.effects.push({ kind: 'release', reply: { turn, attempt } });
   decide.work.dropTurnsBefore = turn;
   const released = [...state.released, { turn, attempt, by: event.id }].slice(-REMEMBERED_STOPS);
-  const staged = onStage({ ...state, speculative: null, released }, reply);
+  const showings = beginShowing(state, event.id, told);
+  const staged = onStage({ ...state, speculative: null, released, showings }, reply);
   return finishIfPlayed({ ...staged, reply: offerClauses(staged, reply, event.at, decide) }, decide);
 }
 

@@ -1,4 +1,5 @@
 import type { EventId, Reply, Settings } from '@parley/protocol';
+import type { Showing } from './showing.ts';
 
 /** One clause of a reply on its way to the ear. */
 export interface ClauseState {
@@ -50,6 +51,14 @@ export interface UtteranceState {
   readonly endSample: number;
   /** Speculative replies begun while it lasted. */
   readonly speculations: number;
+  /** When the stretch of speech that was heard last began. */
+  readonly begun?: { readonly id: EventId; readonly at: number };
+  /** Some word of it has been understood. */
+  readonly hasWords?: boolean;
+  /** What is understood of it so far only shows that somebody listens. */
+  readonly isAside?: boolean;
+  /** It would have stopped this reply but for that: since this event, and until it is too long for it. */
+  readonly waits?: (Reply & { readonly since: EventId; readonly untilMs: number }) | null;
 }
 
 /** A turn whose reply was cancelled unheard because the user went on speaking. */
@@ -63,6 +72,8 @@ interface ReopenedTurn extends Reply {
 export interface ResumableReply {
   readonly reply: ReplyState;
   readonly heard: string;
+  /** What there was of it had been written, and so read, rather than heard. */
+  readonly wasRead?: boolean;
   /** Where what was heard of it stands in the history; undefined where nothing was. */
   readonly historyIndex: number | undefined;
 }
@@ -88,6 +99,8 @@ export interface TurnState {
   readonly utterance: UtteranceState | null;
   /** The newest utterance that is over: an utterance ends once, whatever is written of it again. */
   readonly endedUtterance: number;
+  /** The utterance that was open when the conversation was last begun anew, and the event that did so. */
+  readonly forgotten?: { readonly utterance: number; readonly by: EventId } | null;
   /** Turns of the latest utterances, newest last. */
   readonly utteranceTurns: readonly (readonly [utterance: number, turn: number])[];
   readonly reply: ReplyState | null;
@@ -96,8 +109,10 @@ export interface TurnState {
   readonly resumable: ResumableReply | null;
   /** The newest attempt at this turn and at the one being prepared behind it, newest last; numbers the next attempt. */
   readonly attempted: readonly Reply[];
-  /** The latest replies that were released, and the event that released each. */
-  readonly released: readonly (Reply & { readonly by: EventId })[];
+  /** The latest replies that were released, the event that decided it, and the one up to which the client was shown it. */
+  readonly released: readonly (Reply & { readonly by: EventId; readonly until?: EventId })[];
+  /** Releases on their way to the client. */
+  readonly showings?: readonly Showing[];
   /** Nobody has spoken and nothing was said since this event. */
   readonly quietSince: { readonly id: EventId; readonly at: number } | null;
   /** The idle prompt has been said since the user last spoke. */
@@ -126,6 +141,11 @@ export const MAX_DEATHS = 3;
 export const MAX_OFFERED_CLAUSES = 2;
 /** A further clause is offered only while the user has less than this left to hear. */
 export const MAX_LEAD_MS = 8_000;
+/**
+ * Speech that holds a reply back may go on so long without a word. Whatever the recogniser, long speech has been settled once
+ * by then.
+ */
+export const MAX_WORDLESS_MS = 6_000;
 /** Time from the end of a turn to the first audio that deadlines aim at. */
 export const FIRST_AUDIO_BUDGET_MS = 800;
 
@@ -137,6 +157,7 @@ export const initialState = (settings: Settings): TurnState => ({
   listener: { fence: '', offers: 0, deaths: 0, lostAtCursor: 0, missing: false },
   utterance: null,
   endedUtterance: 0,
+  forgotten: null,
   utteranceTurns: [],
   reply: null,
   speculative: null,
@@ -144,6 +165,7 @@ export const initialState = (settings: Settings): TurnState => ({
   resumable: null,
   attempted: [],
   released: [],
+  showings: [],
   quietSince: null,
   prompted: false,
   stopped: [],

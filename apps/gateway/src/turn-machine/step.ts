@@ -18,10 +18,13 @@ export type Command =
 export type Effect =
   | { readonly kind: 'duck' | 'restore' }
   | { readonly kind: 'release'; readonly reply: Reply }
-  | { readonly kind: 'stop'; readonly generation: number; readonly reply: Reply }
+  | { readonly kind: 'stop'; readonly generation: number; readonly reply?: Reply }
   | { readonly kind: 'cancel'; readonly reply: Reply; readonly work: readonly WorkTry[] };
 
-type HistoryOp = { readonly push: HistoryMessage } | { readonly set: number; readonly message: HistoryMessage };
+type HistoryOp =
+  | { readonly clear: true }
+  | { readonly push: HistoryMessage }
+  | { readonly set: number; readonly message: HistoryMessage };
 
 interface WorkChanges {
   readonly create: { ref: WorkRef; input: string; resumeAt?: number }[];

@@ -4,7 +4,7 @@
 -- ARGV 1 epoch, 2 owner's id, 3 expected eventCursor, 4 new eventCursor, 5 state, 6 generation
 --      7 messages that the history must hold for this step, 8 channel of the session
 --      then operations, each a name and its arguments:
---      event json | settings json | push message | set index message | create key input resumeAt | cancel reply
+--      event json | settings json | clear | push message | set index message | create key input resumeAt | cancel reply
 --      raise key try input ('' keeps it) | drop turn | outbox id value | outboxDone id | audioCursor sample
 --      hearing json | trimEvents id | trimOut id | close control-channel control-message
 -- Refuses CLOSED, NOTOWNER, CURSOR; an error for a history too short
@@ -33,6 +33,9 @@ while ARGV[i] do
   elseif op == 'settings' then
     redis.call('HSET', KEYS[1], 'settings', a)
     i = i + 2
+  elseif op == 'clear' then
+    redis.call('DEL', KEYS[7])
+    i = i + 1
   elseif op == 'push' then
     redis.call('RPUSH', KEYS[7], a)
     i = i + 2

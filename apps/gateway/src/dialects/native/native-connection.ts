@@ -135,6 +135,8 @@ export class NativeConnection implements SocketHandler {
         throw new VoiceError('bad_message', 'The session is open already.', { public: true });
       case 'session.update':
         return owner.input({ type: 'input.settings', settings: message.settings });
+      case 'session.reset':
+        return owner.input(traced({ type: 'input.reset' }));
       case 'session.close':
         return owner.input({ type: 'input.close', reason: 'client' });
       case 'input.text':

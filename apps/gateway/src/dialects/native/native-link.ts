@@ -21,7 +21,8 @@ export class NativeLink implements ClientLink {
 
   event(event: SessionEvent, turn: number | undefined, generation: number): void {
     const { trace: _, ...visible } = event;
-    this.#sendText({ ...visible, ...(turn === undefined ? {} : { turn }), generation });
+    // What is shown of a reply that was held has been released: the flag is the log's own.
+    this.#sendText({ ...visible, held: undefined, ...(turn === undefined ? {} : { turn }), generation });
   }
 
   control(message: ServerControl): void {
