@@ -1,5 +1,6 @@
 import { concatInt16 } from '@parley/audio';
 import { plainText } from '../plain-text.ts';
+import type { SpokenWord } from '../recognizer.ts';
 import { connectToWorker, tellUnusable } from './engine-side.ts';
 import { type Decoder, PocketSphinx } from './pocketsphinx-native.ts';
 import type { ToThread } from './thread-messages.ts';
@@ -22,12 +23,14 @@ class Segment {
   readonly #decoder: Decoder;
   #held: Int16Array = new Int16Array(0);
   #started = false;
+  #samples = 0;
 
   constructor(decoder: Decoder) {
     this.#decoder = decoder;
   }
 
   accept(samples: Int16Array): string {
+    this.#samples += samples.length;
     this.#held = concatInt16([this.#held, samples]);
     if (!this.#started) {
       if (this.#held.length < FIRST_LOOK_SAMPLES) return '';
@@ -41,13 +44,21 @@ class Segment {
     return offset > 0 ? plainText(this.#decoder.hypothesis()) : '';
   }
 
-  finish(): string {
+  finish(): { readonly text: string; readonly words: readonly SpokenWord[] } {
     if (!this.#started) this.#start();
     for (let offset = 0; offset < this.#held.length; offset += BLOCK_SAMPLES) {
       this.#decoder.process(this.#held.subarray(offset, offset + BLOCK_SAMPLES));
     }
     this.#decoder.finish();
-    return plainText(this.#decoder.hypothesis());
+    return { text: plainText(this.#decoder.hypothesis()), words: this.#words() };
+  }
+
+  #words(): SpokenWord[] {
+    return this.#decoder.words().flatMap(({ word, startSample, endSample }) => {
+      const text = plainText(word);
+      const within = (sample: number): number => Math.min(sample, this.#samples);
+      return text === '' ? [] : { word: text, startSample: within(startSample), endSample: within(endSample) };
+    });
   }
 
   /** Leaves the decoder ready for the next segment. */
@@ -92,9 +103,9 @@ function handle(engine: PocketSphinx, message: ToThread): void {
       return tell({ type: 'partial', stream: message.stream, segment: stream.segments, text });
     }
     case 'settle': {
-      const text = stream.segment?.finish() ?? '';
+      const heard = stream.segment?.finish() ?? { text: '' };
       if (stream.segment) idle.push(stream.segment.decoder);
-      tell({ type: 'settled', stream: message.stream, segment: stream.segments, text });
+      tell({ type: 'settled', stream: message.stream, segment: stream.segments, ...heard });
       return begin(stream);
     }
     case 'abandon':
