@@ -49,6 +49,13 @@ describe('a conversation through all processes', () => {
 
     expect(user.transcript(1)).toBe(textOf('slt-01'));
     expect(user.events.filter(({ type }) => type === 'transcript.partial').length).toBeGreaterThan(2);
+    const { words = [], fromSample, toSample } = await user.event('transcript.final');
+    expect(words.map(({ word }) => word).join(' ')).toBe(textOf('slt-01'));
+    for (const { startSample, endSample } of words) {
+      expect(startSample).toBeGreaterThanOrEqual(fromSample);
+      expect(endSample).toBeGreaterThan(startSample);
+      expect(endSample).toBeLessThanOrEqual(toSample);
+    }
     expect(text).toBe(ANSWER);
     expect(await recognise(system, pcm, user.session.settings.outputRateHz)).toBe(textOf('slt-02'));
   });

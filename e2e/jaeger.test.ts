@@ -7,7 +7,9 @@ import { freePort, startRedis, startScriptedLlm, startScriptedTts, startSystem, 
 import { afterEach, expect, it } from 'vitest';
 import { User } from './user.ts';
 
-const hasJaeger = spawnSync('jaeger', ['version']).status === 0;
+/** Jaeger 2, which is an OpenTelemetry Collector too. */
+const JAEGER = process.env.PARLEY_TEST_JAEGER ?? 'jaeger';
+const hasJaeger = spawnSync(JAEGER, ['version']).status === 0;
 
 interface JaegerTrace {
   readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
@@ -24,7 +26,7 @@ afterEach(async () => {
   for (const release of releases.splice(0).reverse()) await release();
 });
 
-/** Jaeger 2, which is an OpenTelemetry Collector too, with everything in memory. */
+/** Starts it with everything in memory. */
 async function startJaeger(): Promise<{ otlp: string; api: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-jaeger-'));
   const [otlp, http, grpc] = [await freePort(), await freePort(), await freePort()].map((port) => `127.0.0.1:${port}`);
@@ -44,7 +46,7 @@ async function startJaeger(): Promise<{ otlp: string; api: string }> {
   };
   // JSON is YAML.
   writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config));
-  const child: ChildProcess = spawn('jaeger', ['--config', join(folder, 'config.yaml')], { stdio: 'ignore' });
+  const child: ChildProcess = spawn(JAEGER, ['--config', join(folder, 'config.yaml')], { stdio: 'ignore' });
   releases.push(async () => {
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
@@ -60,46 +62,49 @@ async function startJaeger(): Promise<{ otlp: string; api: string }> {
   return { otlp: `http://${otlp}`, api: `http://${http}/api` };
 }
 
-it.skipIf(!hasJaeger)('a real collector takes the trace of a turn whole (needs jaeger 2 on the PATH)', async () => {
-  const { otlp, api } = await startJaeger();
-  const redis = await startRedis();
-  releases.push(() => redis.stop());
-  const llm = await startScriptedLlm({ tokensPerSecond: 40, firstTokenMs: 20, script: () => 'Here you are.' });
-  releases.push(() => llm.close());
-  const tts = await startScriptedTts({ firstByteMs: 20, realTimeFactor: 0.2 });
-  releases.push(() => tts.close());
-  const system = await startSystem({
-    redisUrl: redis.url,
-    env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: otlp,
-      PARLEY_LLM_BASE_URL: llm.url,
-      PARLEY_STT_ENGINE: 'pocketsphinx',
-      PARLEY_TTS_ENGINE: 'openai',
-      PARLEY_TTS_BASE_URL: tts.url,
-    },
-  });
-  releases.push(() => system.stop());
-  const user = await User.connect(system.urls);
-  releases.push(() => user.leave());
-  user.session.sendText('Tell me.');
-  await user.answered(1);
+it.skipIf(!hasJaeger)(
+  'a real collector takes the trace of a turn whole (needs Jaeger 2: PARLEY_TEST_JAEGER)',
+  async () => {
+    const { otlp, api } = await startJaeger();
+    const redis = await startRedis();
+    releases.push(() => redis.stop());
+    const llm = await startScriptedLlm({ tokensPerSecond: 40, firstTokenMs: 20, script: () => 'Here you are.' });
+    releases.push(() => llm.close());
+    const tts = await startScriptedTts({ firstByteMs: 20, realTimeFactor: 0.2 });
+    releases.push(() => tts.close());
+    const system = await startSystem({
+      redisUrl: redis.url,
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: otlp,
+        PARLEY_LLM_BASE_URL: llm.url,
+        PARLEY_STT_ENGINE: 'pocketsphinx',
+        PARLEY_TTS_ENGINE: 'openai',
+        PARLEY_TTS_BASE_URL: tts.url,
+      },
+    });
+    releases.push(() => system.stop());
+    const user = await User.connect(system.urls);
+    releases.push(() => user.leave());
+    user.session.sendText('Tell me.');
+    await user.answered(1);
 
-  const found = async (): Promise<JaegerTrace | undefined> => {
-    const response = await fetch(`${api}/traces?service=gateway`);
-    const { data } = (await response.json()) as { data?: JaegerTrace[] };
-    return data?.find(({ spans }) => ['turn', 'reply', 'speak'].every((name) => spanNames(spans).includes(name)));
-  };
-  await waitUntil(async () => (await found()) !== undefined, 20_000, 'the trace did not arrive');
-  const trace = await found();
-  if (!trace) throw new Error('unreachable');
-  const known = new Set(trace.spans.map(({ spanID }) => spanID));
-  const roots = trace.spans.filter(({ references }) => references.length === 0);
-  expect(spanNames(roots)).toEqual(['turn']);
-  for (const { operationName, references } of trace.spans) {
-    for (const { spanID } of references) expect(known, `parent of ${operationName}`).toContain(spanID);
-  }
-  const services = new Set(Object.values(trace.processes).map(({ serviceName }) => serviceName));
-  expect([...services].toSorted()).toEqual(['gateway', 'llm-worker', 'tts-worker']);
-});
+    const found = async (): Promise<JaegerTrace | undefined> => {
+      const response = await fetch(`${api}/traces?service=gateway`);
+      const { data } = (await response.json()) as { data?: JaegerTrace[] };
+      return data?.find(({ spans }) => ['turn', 'reply', 'speak'].every((name) => spanNames(spans).includes(name)));
+    };
+    await waitUntil(async () => (await found()) !== undefined, 20_000, 'the trace did not arrive');
+    const trace = await found();
+    if (!trace) throw new Error('unreachable');
+    const known = new Set(trace.spans.map(({ spanID }) => spanID));
+    const roots = trace.spans.filter(({ references }) => references.length === 0);
+    expect(spanNames(roots)).toEqual(['turn']);
+    for (const { operationName, references } of trace.spans) {
+      for (const { spanID } of references) expect(known, `parent of ${operationName}`).toContain(spanID);
+    }
+    const services = new Set(Object.values(trace.processes).map(({ serviceName }) => serviceName));
+    expect([...services].toSorted()).toEqual(['gateway', 'llm-worker', 'tts-worker']);
+  },
+);
 
 const spanNames = (spans: JaegerTrace['spans']): string[] => spans.map(({ operationName }) => operationName);

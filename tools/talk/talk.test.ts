@@ -153,8 +153,11 @@ const reasonOf = (options: Partial<TalkOptions>) =>
 
 describe('talk', () => {
   it('asks a recording, hears the answer, and tells all of it as JSON lines', async () => {
+    const final = { type: 'transcript.final', utterance: 1, text: 'what', fromSample: 0, toSample: 9_600 } as const;
+    const words = [{ word: 'what', startSample: 1_600, endSample: 3_200, confidence: 0.9 }];
     const server = await gateway(async (stage) => {
       await stage.heard(700);
+      stage.event({ ...final, words });
       stage.understands(1, 'what time is it', 9_600);
       stage.answers(1, 'It is noon.', 400);
     });
@@ -165,6 +168,7 @@ describe('talk', () => {
     expect(reason).toBeUndefined();
     expect(lines[0]).toEqual({ type: 'session', session: 'session-0000000000001' });
     expect(lines.filter(({ id }) => id !== undefined).map(({ type, turn }) => [type, turn])).toEqual([
+      ['transcript.final', null],
       ['speech.started', 1],
       ['transcript.partial', 1],
       ['turn.ended', 1],
@@ -172,6 +176,7 @@ describe('talk', () => {
       ['reply.delta', 1],
       ['reply.done', 1],
     ]);
+    expect(lines.find(({ type }) => type === 'transcript.final')).toMatchObject({ ...final, words });
     expect(lines.find(({ type }) => type === 'audio')).toMatchObject({
       turn: 1,
       clause: 0,

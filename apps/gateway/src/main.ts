@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { connectBus } from '@parley/bus';
 import { runService, untilAborted } from '@parley/runtime';
 import { gatewaySettings } from './config.ts';
@@ -16,9 +15,8 @@ const FOREIGN_NAMES = /^PARLEY_(STT|LLM|TTS|VAD)_|^PARLEY_DATA_DIR$/;
 
 await runService(
   { name: 'gateway', config: gatewaySettings, foreignNames: FOREIGN_NAMES, healthServer: false },
-  async ({ config, instance, logger, metrics, closer, signal, clock }) => {
-    const process_ = { id: instance, host: hostname(), pid: process.pid };
-    const bus = await connectBus({ url: config.redisUrl, process: process_, logger, metrics, clock });
+  async ({ config, process, logger, metrics, closer, signal, clock }) => {
+    const bus = await connectBus({ url: config.redisUrl, process, logger, metrics, clock });
     closer.defer('bus', () => bus.close());
 
     const counts = gatewayMetrics(metrics);

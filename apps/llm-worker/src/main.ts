@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { connectBus } from '@parley/bus';
 import { createKeepAliveFetch, runService } from '@parley/runtime';
 import { runStage } from '@parley/stage';
@@ -9,14 +8,8 @@ import { replyStage } from './stage.ts';
 import { loadServerTools } from './tools/server-tools.ts';
 
 await runService({ name: 'llm-worker', config, foreignNames: FOREIGN_NAMES }, async (service) => {
-  const { config, clock, closer, health, instance, logger, metrics, signal } = service;
-  const bus = await connectBus({
-    url: config.redisUrl,
-    process: { id: instance, host: hostname(), pid: process.pid },
-    logger,
-    metrics,
-    clock,
-  });
+  const { config, clock, closer, health, logger, metrics, process, signal } = service;
+  const bus = await connectBus({ url: config.redisUrl, process, logger, metrics, clock });
   closer.defer('bus', () => bus.close());
   const ownMetrics = llmMetrics(metrics);
   const engine = await startEngine({ config, clock, logger, metrics: ownMetrics });

@@ -136,6 +136,13 @@ class FallbackRecognizer implements Recognizer {
     return this.#loaded[0]?.slots ?? 0;
   }
 
+  /** Who hears a segment depends on who works. */
+  readonly deterministic = false;
+
+  get cancels(): 'at_once' | 'after_segment' {
+    return this.#loaded.every(({ cancels }) => cancels === 'at_once') ? 'at_once' : 'after_segment';
+  }
+
   get minPauseMs(): number {
     return Math.max(0, ...this.#loaded.map(({ minPauseMs = 0 }) => minPauseMs));
   }

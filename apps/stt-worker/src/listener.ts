@@ -15,8 +15,9 @@ import type { EvidenceWeights } from './endpointing.ts';
 import { type HeardState, Hearing, type HearingAction, type HearingSettings, type Pause } from './hearing.ts';
 import { type LeaseEnd, LeaseWriter } from './lease-writer.ts';
 import type { SttMetrics } from './metrics.ts';
+import { placeWords } from './place-words.ts';
 import { joinTexts } from './plain-text.ts';
-import type { RecognitionStream } from './recognizer.ts';
+import type { RecognitionStream, SpokenWord } from './recognizer.ts';
 import { textCompleteness } from './turn-end/completeness.ts';
 import { RecentAudio } from './turn-end/recent-audio.ts';
 import type { SoundJudge } from './turn-end/sound-judge.ts';
@@ -443,7 +444,11 @@ export class Listener {
     const { utterance } = hearing;
     const trace = this.#trace.of(utterance);
     const startMs = clock.nowMs();
-    const text = withinMs(stream.settle(), settleTimeoutMs + 2 * stream.backlogMs, clock);
+    let words: readonly SpokenWord[] = [];
+    const onWords = (told: readonly SpokenWord[]): void => {
+      words = told;
+    };
+    const text = withinMs(stream.settle(onWords), settleTimeoutMs + 2 * stream.backlogMs, clock);
     // Its failure is noticed when its turn to be written comes.
     text.catch(() => undefined);
     this.#writer.push(async (durable) => {
@@ -455,6 +460,7 @@ export class Listener {
         text: settled,
         fromSample,
         toSample: cursor,
+        words: placeWords(words, fromSample, cursor),
         trace,
       } as const;
       const whole = joinTexts(durable.hearing.text, settled);

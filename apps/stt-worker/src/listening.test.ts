@@ -1,12 +1,13 @@
 import { concatInt16 } from '@parley/audio';
 import type { Bus } from '@parley/bus';
-import { DEFAULT_SETTINGS, type Settings, VoiceError } from '@parley/protocol';
+import { DEFAULT_SETTINGS, type SessionEvent, type Settings, VoiceError } from '@parley/protocol';
 import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadVoiceDetector } from './load-voice-detector.ts';
-import type { RecognitionStream, Recognizer } from './recognizer.ts';
+import type { RecognitionStream, Recognizer, RecognizerOptions } from './recognizer.ts';
+import { createRecognizer as createPocketSphinx } from './recognizers/pocketsphinx.ts';
 import { createRecognizer } from './recognizers/sherpa.ts';
-import { connectTestBus, SpokenSession, silence, speech, TestWorker } from './testing/lab.ts';
+import { connectTestBus, SpokenSession, silence, soundOf, speech, TestWorker } from './testing/lab.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 const MODEL = new URL('../../../libs/testkit/fixtures/models/tiny-stt-en', import.meta.url).pathname;
@@ -302,6 +303,150 @@ describe('a listener', () => {
     const [failed] = await spoken.until('work.failed');
     expect(failed).toMatchObject({ stage: 'listen', code: 'engine_timeout' });
   });
+});
+
+/** Models say when a word was said within this, more or less. */
+const WORD_SLACK_SAMPLES = 4_800;
+
+/** The words of settled stretches: each inside of its stretch, and in order over all of them. */
+function wordsOf(finals: readonly SessionEvent<'transcript.final'>[]) {
+  let atSample = 0;
+  return finals.flatMap(({ text, fromSample, toSample, words = [] }) => {
+    expect(words.map(({ word }) => word).join(' ')).toBe(text);
+    for (const { startSample, endSample } of words) {
+      expect(startSample).toBeGreaterThanOrEqual(Math.max(atSample, fromSample));
+      expect(endSample).toBeGreaterThan(startSample);
+      expect(endSample).toBeLessThanOrEqual(toSample);
+      atSample = startSample;
+    }
+    return words;
+  });
+}
+
+describe.each([
+  [
+    'sherpa',
+    (options: Pick<RecognizerOptions, 'slots' | 'stallTimeoutMs' | 'onTrouble'>) =>
+      createRecognizer({ ...options, modelDir: MODEL }),
+  ],
+  ['pocketsphinx', createPocketSphinx],
+])('the words that %s understands', (_, create) => {
+  let engine: Recognizer;
+  beforeAll(async () => {
+    engine = await create({
+      slots: 4,
+      stallTimeoutMs: 10_000,
+      onTrouble: (error) => expect.unreachable(error.message),
+    });
+  });
+  afterAll(() => engine.close());
+
+  /** Expects the first and the last word of a recording where its sound is in the session. */
+  function expectSaid(finals: readonly SessionEvent<'transcript.final'>[], file: string, atSample: number): void {
+    const words = wordsOf(finals);
+    const { startSample, endSample } = soundOf(speech(file));
+    expect(words.length).toBeGreaterThan(5);
+    expect(Math.abs((words[0]?.startSample ?? 0) - (atSample + startSample))).toBeLessThan(WORD_SLACK_SAMPLES);
+    expect(Math.abs((words.at(-1)?.endSample ?? 0) - (atSample + endSample))).toBeLessThan(WORD_SLACK_SAMPLES);
+  }
+
+  test('have their place in the session, also in its second utterance and after a gap', async () => {
+    await startWorker(engine);
+    const spoken = await openSession();
+    await spoken.offer();
+    const starts: number[] = [];
+    for (const file of ['slt-01.wav', 'rms-01.wav']) {
+      starts.push(spoken.endSample);
+      await spoken.speak(concatInt16([speech(file), silence(1_500)]));
+    }
+    await spoken.turns(2);
+    spoken.lose(20 * 16_000);
+    starts.push(spoken.endSample);
+    await spoken.speak(concatInt16([speech('slt-01.wav'), silence(1_500)]));
+    await spoken.turns(3);
+    const finals = await spoken.events('transcript.final');
+    for (const [index, file] of ['slt-01.wav', 'rms-01.wav', 'slt-01.wav'].entries()) {
+      expectSaid(
+        finals.filter(({ utterance }) => utterance === index + 1),
+        file,
+        starts[index] ?? 0,
+      );
+    }
+    wordsOf(finals);
+  }, 30_000);
+
+  test('have their place before and behind a cut in long speech', async () => {
+    await startWorker(engine);
+    const say = async (...parts: readonly Int16Array[]) => {
+      const spoken = await openSession();
+      await spoken.offer();
+      await spoken.speak(concatInt16([...parts, silence(1_500)]));
+      await spoken.turns(1);
+      return spoken.events('transcript.final');
+    };
+    // Without the silence between sentences.
+    const [weather, sandwich, people] = ['slt-01.wav', 'slt-03.wav', 'slt-05.wav'].map((file) =>
+      speech(file).slice(4_800, -8_000),
+    ) as [Int16Array, Int16Array, Int16Array];
+    const finals = await say(weather, sandwich, people);
+    const words = wordsOf(finals);
+    const [cutSample = 0] = finals.map(({ toSample }) => toSample);
+    expect(finals).toHaveLength(2);
+    const lead = silence(1_000);
+    for (const [part, word, startSample, isBehind] of [
+      [weather, 'dublin', 0, false],
+      [people, 'people', weather.length + sandwich.length, true],
+    ] as const) {
+      const alone = wordsOf(await say(lead, part)).find((candidate) => candidate.word === word);
+      const found = words.find((candidate) => candidate.word === word);
+      const expectedSample = startSample + (alone?.startSample ?? Number.NaN) - lead.length;
+      expect(Math.abs((found?.startSample ?? 0) - expectedSample)).toBeLessThan(WORD_SLACK_SAMPLES);
+      expect(expectedSample > cutSample).toBe(isBehind);
+    }
+  }, 30_000);
+
+  test('have their place when a successor hears them', async () => {
+    const first = await startWorker(engine);
+    const spoken = await openSession();
+    await spoken.offer();
+    await spoken.until('lease.moved');
+    await spoken.speak(concatInt16([speech('slt-01.wav'), silence(1_500)]));
+    await spoken.turns(1);
+    const startSample = spoken.endSample;
+    const samples = speech('rms-01.wav');
+    await spoken.speak(samples.slice(0, 24_000));
+    await spoken.until('speech.started', 2);
+    await kill(first);
+    await startWorker(engine);
+    await spoken.offer();
+    await spoken.speak(concatInt16([samples.slice(24_000), silence(1_500)]));
+    await spoken.turns(2);
+    const finals = await spoken.events('transcript.final');
+    expectSaid(
+      finals.filter(({ utterance }) => utterance === 2),
+      'rms-01.wav',
+      startSample,
+    );
+    wordsOf(finals);
+  }, 30_000);
+});
+
+test('an engine that knows no times tells none', async () => {
+  const timeless: Recognizer = {
+    ...{ name: 'timeless', languages: [], slots: 4, close: async () => undefined },
+    async open(): Promise<RecognitionStream> {
+      const stream = await recognizer.open();
+      const settle = stream.settle.bind(stream);
+      return Object.assign(stream, { settle: () => settle() });
+    },
+  };
+  await startWorker(timeless);
+  const spoken = await openSession();
+  await spoken.offer();
+  await spoken.speak(concatInt16([speech('slt-02.wav'), silence(1_500)]));
+  const [final] = await spoken.until('transcript.final');
+  expect(final).toMatchObject({ text: TIMER });
+  expect(final).not.toHaveProperty('words');
 });
 
 describe('a pool of listeners', () => {

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { connectBus } from '@parley/bus';
 import { runService } from '@parley/runtime';
 import { chooseEngine, loadRecognizer } from './choose.ts';
@@ -15,9 +14,8 @@ const FOREIGN_NAMES = /^PARLEY_(?!STT_|VAD|TURN_)/;
 
 await runService(
   { name: 'stt-worker', config: sttConfig, foreignNames: FOREIGN_NAMES },
-  async ({ config, instance, logger, metrics, closer, signal, clock, health }) => {
-    const process_ = { id: instance, host: hostname(), pid: process.pid };
-    const bus = await connectBus({ url: config.redisUrl, process: process_, logger, metrics, clock });
+  async ({ config, process, logger, metrics, closer, signal, clock, health }) => {
+    const bus = await connectBus({ url: config.redisUrl, process, logger, metrics, clock });
     closer.defer('bus', () => bus.close());
 
     const detector = await loadVoiceDetector(config.vad);

@@ -5,6 +5,13 @@ export interface Recognizer {
   readonly languages: readonly string[];
   /** Sessions it can hear at once in real time. */
   readonly slots: number;
+  /** The same segment is understood alike by any worker that has it; nothing said is taken for no. */
+  readonly deterministic?: boolean;
+  /**
+   * What a stream that is closed goes on costing: nothing 50 ms later, or the work on the segments that the engine has
+   * begun. The caller is free at once in both cases. Nothing said is taken for the latter.
+   */
+  readonly cancels?: 'at_once' | 'after_segment';
   /** Silence after which a segment may be settled, if the engine needs more than the listener's own. */
   readonly minPauseMs?: number;
   /** A stream for one session. Rejects with `engine_failed` when no decoder can be had. */

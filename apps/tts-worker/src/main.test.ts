@@ -6,10 +6,10 @@ import { concatInt16, resample } from '@parley/audio';
 import { type Bus, connectBus } from '@parley/bus';
 import type { Heartbeat, SpeakInput } from '@parley/protocol';
 import { createLogger, createMetrics } from '@parley/runtime';
-import { ScriptedOwner, SystemProcess, startRedis, type TestRedis } from '@parley/testkit';
+import { childProcesses, ScriptedOwner, SystemProcess, startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFlite } from './synthesizers/flite.ts';
-import { childProcesses, TINY_VOICE_DIR } from './testing/lab.ts';
+import { TINY_VOICE_DIR } from './testing/lab.ts';
 import { createSynthesizer as createPacedFlite } from './testing/paced-flite.ts';
 
 const REF = { stage: 'speak', turn: 1, attempt: 0, clause: 0 } as const;

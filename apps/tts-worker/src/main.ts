@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { connectBus } from '@parley/bus';
 import { runService } from '@parley/runtime';
 import { runStage } from '@parley/stage';
@@ -14,15 +13,14 @@ const FOREIGN_NAMES = /^PARLEY_(?!TTS_)/;
 
 await runService(
   { name: 'tts-worker', config: ttsConfig, foreignNames: FOREIGN_NAMES },
-  async ({ config, instance, logger, metrics, closer, signal, clock, health }) => {
+  async ({ config, process, logger, metrics, closer, signal, clock, health }) => {
     const choice = chooseEngine(config);
     const engines = await loadEngines(choice, config);
     const speech = speechMetrics(metrics);
     const synthesizer = prepareEngines(engines, { ...config, clock, logger, metrics: speech });
     closer.defer('engine', () => synthesizer.close());
 
-    const process_ = { id: instance, host: hostname(), pid: process.pid };
-    const bus = await connectBus({ url: config.redisUrl, process: process_, logger, metrics, clock });
+    const bus = await connectBus({ url: config.redisUrl, process, logger, metrics, clock });
     closer.defer('bus', () => bus.close());
 
     const warmUp = startWarmUp({ choice, synthesizer, clock, logger, signal });

@@ -2,25 +2,28 @@ import { type SessionId, sessionKeys, wakeKey } from '@parley/protocol';
 import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AudioReader } from './audio-reader.ts';
-import { connectTestBus, createSession, metricLines, type TestBus } from './bus-fixture.ts';
+import {
+  connectTestBus,
+  connectTwoProcesses,
+  createSession,
+  metricLines,
+  type TestBus,
+  type TwoProcesses,
+} from './bus-fixture.ts';
 
 const ENTRY_SAMPLES = 640;
 const CAP_SAMPLES = 60 * 16_000;
 
+let processes: TwoProcesses<TestRedis>;
 let redis: TestRedis;
 let gateway: TestBus;
 let worker: TestBus;
 
 beforeAll(async () => {
-  redis = await startRedis();
-  gateway = await connectTestBus(redis.url, 'gateway-a');
-  worker = await connectTestBus(redis.url, 'worker-a');
+  processes = await connectTwoProcesses(await startRedis(), 'gateway-a', 'worker-a');
+  ({ redis, first: gateway, second: worker } = processes);
 });
-afterAll(async () => {
-  await gateway?.bus.close();
-  await worker?.bus.close();
-  await redis?.stop();
-});
+afterAll(() => processes?.close());
 
 /** PCM whose samples are their own numbers, so that a lost, moved or doubled one shows. */
 function numbered(startSample: number, samples: number): Uint8Array {

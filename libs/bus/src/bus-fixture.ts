@@ -18,6 +18,36 @@ export async function connectTestBus(url: string, id: string, options: Partial<B
   return { bus, metrics };
 }
 
+/** Two processes on one Redis, which is theirs and ends with them. */
+export interface TwoProcesses<Redis> {
+  readonly redis: Redis;
+  readonly first: TestBus;
+  readonly second: TestBus;
+  close(): Promise<void>;
+}
+
+export async function connectTwoProcesses<Redis extends { readonly url: string; stop(): Promise<unknown> }>(
+  redis: Redis,
+  firstId: string,
+  secondId: string,
+): Promise<TwoProcesses<Redis>> {
+  const buses: TestBus[] = [];
+  const close = async (): Promise<void> => {
+    for (const { bus } of buses) await bus.close();
+    await redis.stop();
+  };
+  try {
+    const first = await connectTestBus(redis.url, firstId);
+    buses.push(first);
+    const second = await connectTestBus(redis.url, secondId);
+    buses.push(second);
+    return { redis, first, second, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
 export const newSessionId = (): SessionId => randomBytes(16).toString('base64url');
 
 /** A session just created by a bus, in its first epoch. */

@@ -1,22 +1,18 @@
 import { CONTROL_CHANNEL, type Control, type Heartbeat, heartbeatKey, type Pulse, workersKey } from '@parley/protocol';
 import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectTestBus, metricLines, newSessionId, type TestBus } from './bus-fixture.ts';
+import { connectTwoProcesses, metricLines, newSessionId, type TestBus, type TwoProcesses } from './bus-fixture.ts';
 
+let processes: TwoProcesses<TestRedis>;
 let redis: TestRedis;
 let a: TestBus;
 let b: TestBus;
 
 beforeAll(async () => {
-  redis = await startRedis();
-  a = await connectTestBus(redis.url, 'gateway-a');
-  b = await connectTestBus(redis.url, 'worker-a');
+  processes = await connectTwoProcesses(await startRedis(), 'gateway-a', 'worker-a');
+  ({ redis, first: a, second: b } = processes);
 });
-afterAll(async () => {
-  await a?.bus.close();
-  await b?.bus.close();
-  await redis?.stop();
-});
+afterAll(() => processes?.close());
 
 const worker = { id: 'worker-a', host: 'h', pid: 1 };
 const heartbeat = (id: string, busy = 0): Heartbeat => ({

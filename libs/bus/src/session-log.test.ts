@@ -1,22 +1,26 @@
 import { encodeEvent, type SessionEvent, type SessionId, sessionKeys } from '@parley/protocol';
 import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectTestBus, createSession, granted, metricLines, step, type TestBus } from './bus-fixture.ts';
+import {
+  connectTwoProcesses,
+  createSession,
+  granted,
+  metricLines,
+  step,
+  type TestBus,
+  type TwoProcesses,
+} from './bus-fixture.ts';
 
+let processes: TwoProcesses<TestRedis>;
 let redis: TestRedis;
 let owner: TestBus;
 let reader: TestBus;
 
 beforeAll(async () => {
-  redis = await startRedis();
-  owner = await connectTestBus(redis.url, 'gateway-a');
-  reader = await connectTestBus(redis.url, 'worker-a');
+  processes = await connectTwoProcesses(await startRedis(), 'gateway-a', 'worker-a');
+  ({ redis, first: owner, second: reader } = processes);
 });
-afterAll(async () => {
-  await owner?.bus.close();
-  await reader?.bus.close();
-  await redis?.stop();
-});
+afterAll(() => processes?.close());
 
 /** Adds numbered events as the owner; what a reader got of them is told by `numbers`. */
 async function add(session: SessionId, from: number, to: number, epoch = 1): Promise<void> {

@@ -3,28 +3,26 @@ import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   connectTestBus,
+  connectTwoProcesses,
   createSession,
   granted,
   metricLines,
   newSessionId,
   step,
   type TestBus,
+  type TwoProcesses,
 } from './bus-fixture.ts';
 
+let processes: TwoProcesses<TestRedis>;
 let redis: TestRedis;
 let a: TestBus;
 let b: TestBus;
 
 beforeAll(async () => {
-  redis = await startRedis();
-  a = await connectTestBus(redis.url, 'gateway-a');
-  b = await connectTestBus(redis.url, 'gateway-b');
+  processes = await connectTwoProcesses(await startRedis(), 'gateway-a', 'gateway-b');
+  ({ redis, first: a, second: b } = processes);
 });
-afterAll(async () => {
-  await a?.bus.close();
-  await b?.bus.close();
-  await redis?.stop();
-});
+afterAll(() => processes?.close());
 
 const REPLY = { stage: 'reply', turn: 1, attempt: 0 } as const;
 const CLAUSE = { stage: 'speak', turn: 1, attempt: 0, clause: 0 } as const;

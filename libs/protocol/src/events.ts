@@ -11,6 +11,9 @@ const reply = { turn: z.number().int().positive(), attempt: count };
 /** Set on what belongs to a speculative reply that has not been released. */
 const held = z.boolean().optional();
 const utterance = { utterance: count };
+/** Words told of one settled stretch, which lasts some five seconds: whoever writes more leaves out the last ones. */
+export const MAX_SPOKEN_WORDS = 256;
+
 /** When a word was said, from engines that know: the first sample, the one after the last, and how sure they are. */
 const SpokenWordSchema = z.object({
   word: z.string(),
@@ -34,7 +37,8 @@ const BODIES = {
     text: z.string(),
     fromSample: count,
     toSample: count,
-    words: z.array(SpokenWordSchema).optional(),
+    // The text is worth more than they are: words that cannot be read do not make it unreadable.
+    words: z.array(SpokenWordSchema).max(MAX_SPOKEN_WORDS).optional().catch(undefined),
   }),
   'turn.eager': z.object({ ...utterance, text: z.string(), probability: z.number() }),
   'turn.resumed': z.object({ ...utterance }),
@@ -121,6 +125,8 @@ const BODIES = {
 export type EventType = keyof typeof BODIES;
 
 export const EVENT_TYPES = Object.keys(BODIES) as EventType[];
+
+export type SpokenWord = Readonly<z.infer<typeof SpokenWordSchema>>;
 
 type Bodies = { [T in EventType]: z.infer<(typeof BODIES)[T]> };
 /** Fields of an event; zod infers an index signature for those without any. */

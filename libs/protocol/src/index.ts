@@ -29,8 +29,10 @@ export {
   isClientVisible,
   isOwnerOutput,
   LOG_VERSION,
+  MAX_SPOKEN_WORDS,
   type NewEvent,
   type SessionEvent,
+  type SpokenWord,
 } from './events.ts';
 export {
   compareEventIds,

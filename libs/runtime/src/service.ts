@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { type Clock, systemClock } from './clock.ts';
 import { Closer } from './closer.ts';
 import { ConfigError, type ConfigSpec, type Environment, processEnvironment, redactConfig } from './config.ts';
@@ -36,8 +37,8 @@ export interface ServiceHealth {
 
 export interface ServiceContext<Spec extends ConfigSpec> {
   readonly config: ServiceConfig<Spec>;
-  /** Unique to this process. */
-  readonly instance: string;
+  /** This process, as others may name it; the id is unique to it. */
+  readonly process: { readonly id: string; readonly host: string; readonly pid: number };
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Closed after the body has returned. */
@@ -164,7 +165,7 @@ async function buildContext<Spec extends ConfigSpec>(
   }
   return {
     config,
-    instance,
+    process: { id: instance, host: hostname(), pid: process.pid },
     logger,
     metrics,
     closer,

@@ -1,3 +1,4 @@
+export { childProcesses } from './child-processes.ts';
 export { hearKnownSpeech, type KnownWord } from './known-speech.ts';
 export { startRedis, type TestRedis } from './redis.ts';
 export {

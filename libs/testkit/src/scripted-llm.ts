@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type LlmBehaviour,
   partsOf,
@@ -7,7 +7,7 @@ import {
   streamReply,
   writeBytes,
 } from './scripted-reply.ts';
-import { listenOnFreePort, readJson, sendJson, TimerSet } from './scripted-server.ts';
+import { readJson, ScriptedServer, sendJson } from './scripted-server.ts';
 
 /** A chat completions request as the server saw it. */
 export interface LlmRequest {
@@ -44,50 +44,27 @@ export const SCRIPTED_MODEL = 'scripted-model';
 /** Starts a server that speaks OpenAI's chat completions with set delays and failures, on a free port of loopback. */
 export async function startScriptedLlm(behaviour: LlmBehaviour<LlmRequest> = {}): Promise<ScriptedLlm> {
   const llm = new LlmServer(behaviour);
-  await llm.listen();
+  await llm.listen('/v1');
   return llm;
 }
 
-class LlmServer implements ScriptedLlm {
+class LlmServer extends ScriptedServer<LlmBehaviour<LlmRequest>> implements ScriptedLlm {
   readonly requests: LlmRequest[] = [];
   readonly authorizations: (string | undefined)[] = [];
-  readonly abortedAtMs: number[] = [];
   readonly aborts: { readonly request: LlmRequest; readonly atMs: number }[] = [];
   warmUps = 0;
-  active = 0;
   connections = 0;
-  url = '';
-  #behaviour: LlmBehaviour<LlmRequest>;
   #replies = 0;
-  readonly #timers = new TimerSet();
-  readonly #server: Server;
 
   constructor(behaviour: LlmBehaviour<LlmRequest>) {
-    this.#behaviour = behaviour;
-    this.#server = createServer((request, response) => {
-      this.#answer(request, response).catch(() => response.destroy());
-    });
-    this.#server.on('connection', () => {
+    super(behaviour);
+    this.server.on('connection', () => {
       this.connections += 1;
     });
   }
 
-  async listen(): Promise<void> {
-    this.url = `${await listenOnFreePort(this.#server)}/v1`;
-  }
-
-  setBehaviour(change: LlmBehaviour<LlmRequest>): void {
-    this.#behaviour = { ...this.#behaviour, ...change };
-  }
-
-  async close(): Promise<void> {
-    this.#timers.clear();
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status } = this.#behaviour;
+  protected async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status } = this.behaviour;
     const path = request.url ?? '';
     if (status !== undefined) {
       request.resume();
@@ -118,7 +95,7 @@ class LlmServer implements ScriptedLlm {
   }
 
   #scriptOf(body: LlmRequest): ScriptedReply {
-    return this.#behaviour.script?.(body) ?? repeatLastMessage(body.messages);
+    return this.behaviour.script?.(body) ?? repeatLastMessage(body.messages);
   }
 
   #head(body: LlmRequest, object: string): object {
@@ -127,7 +104,7 @@ class LlmServer implements ScriptedLlm {
   }
 
   async #stream(body: LlmRequest, response: ServerResponse): Promise<void> {
-    const behaviour = this.#behaviour;
+    const behaviour = this.behaviour;
     const head = this.#head(body, 'chat.completion.chunk');
     response.on('close', () => {
       if (!response.writableFinished) this.aborts.push({ request: body, atMs: performance.now() });
@@ -137,7 +114,7 @@ class LlmServer implements ScriptedLlm {
       write(JSON.stringify({ ...head, choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }] }));
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
     await streamReply(this.#scriptOf(body), {
-      ...{ behaviour, maxTokens: body.max_tokens, response, timers: this.#timers, record: this },
+      ...{ behaviour, maxTokens: body.max_tokens, response, timers: this.timers, count: this },
       wire: {
         begin: () => send({ role: 'assistant', content: '' }),
         token: (content) => send({ content }),

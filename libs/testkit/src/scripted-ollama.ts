@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type LlmBehaviour, repeatLastMessage, streamReply, writeBytes } from './scripted-reply.ts';
-import { listenOnFreePort, readJson, sendJson, TimerSet } from './scripted-server.ts';
+import { readJson, ScriptedServer, sendJson } from './scripted-server.ts';
 
 /** A request to `/api/chat` as the server saw it. */
 export interface OllamaRequest {
@@ -40,47 +40,20 @@ export async function startScriptedOllama(behaviour: LlmBehaviour<OllamaRequest>
   return ollama;
 }
 
-class OllamaServer implements ScriptedOllama {
+class OllamaServer extends ScriptedServer<LlmBehaviour<OllamaRequest>> implements ScriptedOllama {
   readonly requests: OllamaRequest[] = [];
   readonly loads: OllamaRequest[] = [];
-  readonly abortedAtMs: number[] = [];
-  active = 0;
-  url = '';
-  #behaviour: LlmBehaviour<OllamaRequest>;
   #models: Readonly<Record<string, readonly string[]>> = {
     'embed:latest': ['embedding'],
     [SCRIPTED_OLLAMA_MODEL]: ['completion', 'tools'],
   };
-  readonly #timers = new TimerSet();
-  readonly #server: Server;
-
-  constructor(behaviour: LlmBehaviour<OllamaRequest>) {
-    this.#behaviour = behaviour;
-    this.#server = createServer((request, response) => {
-      this.#answer(request, response).catch(() => response.destroy());
-    });
-  }
-
-  async listen(): Promise<void> {
-    this.url = await listenOnFreePort(this.#server);
-  }
-
-  setBehaviour(change: LlmBehaviour<OllamaRequest>): void {
-    this.#behaviour = { ...this.#behaviour, ...change };
-  }
 
   setModels(models: Readonly<Record<string, readonly string[]>>): void {
     this.#models = models;
   }
 
-  async close(): Promise<void> {
-    this.#timers.clear();
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status } = this.#behaviour;
+  protected async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status } = this.behaviour;
     const path = `${request.method} ${request.url}`;
     if (status !== undefined) {
       request.resume();
@@ -117,14 +90,14 @@ class OllamaServer implements ScriptedOllama {
       return sendJson(response, 200, { ...head(), message, done_reason: 'load', done: true });
     }
     this.requests.push(body);
-    const behaviour = this.#behaviour;
+    const behaviour = this.behaviour;
     const write = (line: object): void =>
       writeBytes(response, `${JSON.stringify(line)}\n`, behaviour.raggedBytes === true);
     const send = (message: object): void =>
       write({ ...head(), message: { role: 'assistant', content: '', ...message }, done: false });
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     await streamReply(behaviour.script?.(body) ?? repeatLastMessage(body.messages), {
-      ...{ behaviour, maxTokens: body.options?.num_predict, response, timers: this.#timers, record: this },
+      ...{ behaviour, maxTokens: body.options?.num_predict, response, timers: this.timers, count: this },
       wire: {
         // Nothing is written before the first token.
         begin: () => undefined,

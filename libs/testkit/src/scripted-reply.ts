@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { TimerSet } from './scripted-server.ts';
+import { type AnswerCount, countAnswer, type TimerSet } from './scripted-server.ts';
 
 /** A call of a tool in place of text. */
 export interface ScriptedCall {
@@ -46,12 +46,6 @@ export interface ReplyWire {
   end(): void;
 }
 
-/** What a server has seen of its replies. */
-export interface ReplyRecord {
-  active: number;
-  readonly abortedAtMs: number[];
-}
-
 /** Streams one reply as the behaviour wants it; resolves at its end, whoever brought that about. */
 export async function streamReply(
   script: ScriptedReply,
@@ -61,33 +55,27 @@ export async function streamReply(
     readonly response: ServerResponse;
     readonly wire: ReplyWire;
     readonly timers: TimerSet;
-    readonly record: ReplyRecord;
+    readonly count: AnswerCount;
   },
 ): Promise<void> {
-  const { behaviour, maxTokens, response, wire, timers, record } = options;
+  const { behaviour, maxTokens, response, wire, timers, count } = options;
   const { text, calls } = partsOf(script);
   const tokens = tokensOf(text).slice(0, maxTokens);
   const gapMs = behaviour.tokensPerSecond === undefined ? 0 : 1_000 / behaviour.tokensPerSecond;
-  let isOver = false;
-  record.active += 1;
-  response.on('close', () => {
-    record.active -= 1;
-    if (!isOver) record.abortedAtMs.push(performance.now());
-    isOver = true;
-  });
+  const answer = countAnswer(count, response);
   response.flushHeaders();
   await timers.sleep(behaviour.firstTokenMs ?? 0);
   const startedMs = performance.now();
-  if (!isOver && behaviour.hangAfterTokens !== 0 && behaviour.failAfterTokens !== 0) wire.begin();
+  if (!answer.isOver && behaviour.hangAfterTokens !== 0 && behaviour.failAfterTokens !== 0) wire.begin();
   for (let index = 0; index <= tokens.length; index += 1) {
-    if (isOver || index === behaviour.hangAfterTokens) return;
+    if (answer.isOver || index === behaviour.hangAfterTokens) return;
     if (index === behaviour.failAfterTokens) {
-      isOver = true;
+      answer.isOver = true;
       return void response.destroy();
     }
     if (index === behaviour.errorAfterTokens) wire.error();
     if (index === behaviour.errorAfterTokens || index === behaviour.endAfterTokens) {
-      isOver = true;
+      answer.isOver = true;
       return void response.end();
     }
     const token = tokens[index];
@@ -96,10 +84,10 @@ export async function streamReply(
     // Against the start, so that the speed holds whatever a timer takes.
     await timers.sleep(startedMs + (index + 1) * gapMs - performance.now());
   }
-  if (isOver) return;
+  if (answer.isOver) return;
   if (calls.length > 0) wire.calls(calls);
   wire.finish(calls.length > 0 ? 'tool_calls' : tokens.length === maxTokens ? 'length' : 'stop', tokens.length);
-  isOver = true;
+  answer.isOver = true;
   wire.end();
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** Listens on a free port of loopback; answers with the base URL. */
@@ -45,4 +45,56 @@ export class TimerSet {
     }
     this.#waits.clear();
   }
+}
+
+/** An HTTP server whose behaviour tests can change, and that knows who has hung up on it. */
+export abstract class ScriptedServer<Behaviour extends object> {
+  readonly abortedAtMs: number[] = [];
+  active = 0;
+  url = '';
+  protected behaviour: Behaviour;
+  protected readonly timers = new TimerSet();
+  protected readonly server: Server;
+
+  constructor(behaviour: Behaviour) {
+    this.behaviour = behaviour;
+    this.server = createServer((request, response) => {
+      this.answer(request, response).catch(() => response.destroy());
+    });
+  }
+
+  protected abstract answer(request: IncomingMessage, response: ServerResponse): Promise<void>;
+
+  /** Listens on a free port; `path` is what belongs to the URL behind it. */
+  async listen(path = ''): Promise<void> {
+    this.url = `${await listenOnFreePort(this.server)}${path}`;
+  }
+
+  setBehaviour(change: Behaviour): void {
+    this.behaviour = { ...this.behaviour, ...change };
+  }
+
+  async close(): Promise<void> {
+    this.timers.clear();
+    this.server.closeAllConnections();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+}
+
+/** What a server counts of the answers that it is giving. */
+export interface AnswerCount {
+  active: number;
+  readonly abortedAtMs: number[];
+}
+
+/** Counts an answer until its end; a client that hangs up before `isOver` is set has aborted it. */
+export function countAnswer(count: AnswerCount, response: ServerResponse): { isOver: boolean } {
+  const answer = { isOver: false };
+  count.active += 1;
+  response.on('close', () => {
+    count.active -= 1;
+    if (!answer.isOver) count.abortedAtMs.push(performance.now());
+    answer.isOver = true;
+  });
+  return answer;
 }

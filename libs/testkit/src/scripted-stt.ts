@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readWav } from '@parley/audio';
 import { hearKnownSpeech } from './known-speech.ts';
-import { listenOnFreePort, sendJson, TimerSet } from './scripted-server.ts';
+import { countAnswer, ScriptedServer, sendJson } from './scripted-server.ts';
 
 /** A transcription request as the server saw it. */
 export interface SttRequest {
@@ -52,7 +52,7 @@ const SHORTEST_SECONDS = 0.1;
  */
 export async function startScriptedStt(behaviour: SttBehaviour = {}): Promise<ScriptedStt> {
   const stt = new SttServer(behaviour);
-  await stt.listen();
+  await stt.listen('/v1');
   return stt;
 }
 
@@ -66,47 +66,14 @@ class Refusal extends Error {
   }
 }
 
-class SttServer implements ScriptedStt {
+class SttServer extends ScriptedServer<SttBehaviour> implements ScriptedStt {
   readonly requests: SttRequest[] = [];
-  readonly abortedAtMs: number[] = [];
-  active = 0;
-  url = '';
-  #behaviour: SttBehaviour;
-  readonly #timers = new TimerSet();
-  readonly #server: Server;
 
-  constructor(behaviour: SttBehaviour) {
-    this.#behaviour = behaviour;
-    this.#server = createServer((request, response) => {
-      this.#answer(request, response).catch(() => response.destroy());
-    });
-  }
-
-  async listen(): Promise<void> {
-    this.url = `${await listenOnFreePort(this.#server)}/v1`;
-  }
-
-  setBehaviour(change: SttBehaviour): void {
-    this.#behaviour = { ...this.#behaviour, ...change };
-  }
-
-  async close(): Promise<void> {
-    this.#timers.clear();
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const behaviour = this.#behaviour;
-    let isOver = false;
-    this.active += 1;
-    response.on('close', () => {
-      this.active -= 1;
-      if (!isOver) this.abortedAtMs.push(performance.now());
-      isOver = true;
-    });
+  protected async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const behaviour = this.behaviour;
+    const answer = countAnswer(this, response);
     const refuse = (status: number, message: string, param: string | null = null): void => {
-      isOver = true;
+      answer.isOver = true;
       request.resume();
       sendJson(response, status, { error: { message, type: 'invalid_request_error', param, code: null } });
     };
@@ -121,9 +88,9 @@ class SttServer implements ScriptedStt {
     }
     this.requests.push(heard);
     if (behaviour.hang) return;
-    await this.#timers.sleep(behaviour.delayMs ?? 0);
-    if (isOver) return;
-    isOver = true;
+    await this.timers.sleep(behaviour.delayMs ?? 0);
+    if (answer.isOver) return;
+    answer.isOver = true;
     if (behaviour.hangUp === 'before') return void response.destroy();
     const body = render(heard);
     const contentType = heard.responseFormat === 'text' ? 'text/plain; charset=utf-8' : 'application/json';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { int16ToBytes, resample, writeWav } from '@parley/audio';
-import { listenOnFreePort, readJson, sendJson, TimerSet } from './scripted-server.ts';
+import { countAnswer, readJson, ScriptedServer, sendJson } from './scripted-server.ts';
 
 /** A speech request as the server saw it. */
 export interface TtsRequest {
@@ -77,7 +77,7 @@ const WRITE_BYTES = 4_801;
 /** Starts a server that speaks OpenAI's `/v1/audio/speech` (PCM) with set delays and failures, on a free port. */
 export async function startScriptedTts(behaviour: TtsBehaviour = {}): Promise<ScriptedTts> {
   const tts = new TtsServer(behaviour);
-  await tts.listen();
+  await tts.listen('/v1');
   return tts;
 }
 
@@ -105,43 +105,16 @@ function toneOf(text: string): number {
   return 200 + (createHash('sha256').update(text.trim()).digest().readUInt32LE(0) % 1_800);
 }
 
-class TtsServer implements ScriptedTts {
+class TtsServer extends ScriptedServer<TtsBehaviour> implements ScriptedTts {
   readonly requests: TtsRequest[] = [];
   readonly authorizations: (string | undefined)[] = [];
-  readonly abortedAtMs: number[] = [];
-  active = 0;
-  url = '';
-  #behaviour: TtsBehaviour;
-  readonly #timers = new TimerSet();
-  readonly #server: Server;
 
-  constructor(behaviour: TtsBehaviour) {
-    this.#behaviour = behaviour;
-    this.#server = createServer((request, response) => {
-      this.#answer(request, response).catch(() => response.destroy());
-    });
-  }
-
-  async listen(): Promise<void> {
-    this.url = `${await listenOnFreePort(this.#server)}/v1`;
-  }
-
-  setBehaviour(change: TtsBehaviour): void {
-    this.#behaviour = { ...this.#behaviour, ...change };
-  }
-
-  async close(): Promise<void> {
-    this.#timers.clear();
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const refuse = (status: number, message: string): void => {
       request.resume();
       sendJson(response, status, { error: { message, type: 'scripted', code: null } });
     };
-    const behaviour = this.#behaviour;
+    const behaviour = this.behaviour;
     if (behaviour.status !== undefined) return refuse(behaviour.status, `scripted ${behaviour.status}`);
     const { dialect = 'openai' } = behaviour;
     if (request.method === 'GET' && request.url === '/v1/audio/voices') {
@@ -170,31 +143,25 @@ class TtsServer implements ScriptedTts {
     response: ServerResponse,
   ): Promise<void> {
     const { realTimeFactor = 0, failAfterBytes, hangAfterBytes } = behaviour;
-    let isOver = false;
-    this.active += 1;
-    response.on('close', () => {
-      this.active -= 1;
-      if (!isOver) this.abortedAtMs.push(performance.now());
-      isOver = true;
-    });
+    const answer = countAnswer(this, response);
     const makeMs = (count: number): number => (count / bytesPerMs) * realTimeFactor;
-    if (isWhole) await this.#timers.sleep(makeMs(bytes.length));
-    if (isOver) return;
+    if (isWhole) await this.timers.sleep(makeMs(bytes.length));
+    if (answer.isOver) return;
     const length = isWhole ? { 'content-length': bytes.length } : {};
     response.writeHead(200, { 'content-type': contentType, ...length });
     response.flushHeaders();
-    await this.#timers.sleep(behaviour.firstByteMs ?? 0);
+    await this.timers.sleep(behaviour.firstByteMs ?? 0);
     const startedMs = performance.now() - (isWhole ? makeMs(bytes.length) : 0);
     const end = Math.min(bytes.length, failAfterBytes ?? bytes.length, hangAfterBytes ?? bytes.length);
     for (let at = 0; at < end; at += WRITE_BYTES) {
       const chunk = bytes.subarray(at, Math.min(end, at + WRITE_BYTES));
       // A chunk is there when its last sample has been made.
-      await this.#timers.sleep(startedMs + makeMs(at + chunk.length) - performance.now());
-      if (isOver) return;
+      await this.timers.sleep(startedMs + makeMs(at + chunk.length) - performance.now());
+      if (answer.isOver) return;
       response.write(chunk);
     }
     if (end === hangAfterBytes && end < bytes.length) return;
-    isOver = true;
+    answer.isOver = true;
     if (end === failAfterBytes && end < bytes.length) response.destroy();
     else response.end();
   }

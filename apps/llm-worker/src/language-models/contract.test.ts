@@ -276,6 +276,21 @@ for (const engine of ENGINES)
         await vi.waitFor(() => expect(subject.servers.every(({ active }) => active === 0)).toBe(true));
       });
 
+      it('by saying nothing any more: what came is kept, the caller gives up, and the server sees it', async () => {
+        const model = await create({ tokensPerSecond: 50, hangAfterTokens: 5 });
+        const abort = new AbortController();
+        const parts: ReplyPart[] = [];
+        const reading = (async () => {
+          for await (const part of model.reply(ask(LONG), OPTIONS, abort.signal)) parts.push(part);
+        })();
+        const text = () => parts.map((part) => (part.kind === 'text' ? part.text : '')).join('');
+        await vi.waitFor(() => expect(text()).toMatch(/^Once upon a time/));
+        abort.abort(new VoiceError('engine_timeout'));
+        await expect(reading).rejects.toMatchObject({ code: 'engine_timeout', retryable: true });
+        expect('Once upon a time there').toContain(text().trim());
+        await vi.waitFor(() => expect(subject.servers.every(({ active }) => active === 0)).toBe(true));
+      });
+
       it('slowly is no failure', async () => {
         const model = await create({ firstTokenMs: 300, tokensPerSecond: 20 });
         const { error, text } = await read(model.reply(ask('how are you'), OPTIONS, never()));

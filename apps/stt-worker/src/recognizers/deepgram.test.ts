@@ -1,6 +1,6 @@
-import { type DeepgramBehaviour, type ScriptedDeepgram, startScriptedDeepgram } from '@parley/testkit';
+import { type DeepgramBehaviour, hearKnownSpeech, type ScriptedDeepgram, startScriptedDeepgram } from '@parley/testkit';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Recognizer, RecognizerOptions } from '../recognizer.ts';
+import type { Recognizer, RecognizerOptions, SpokenWord } from '../recognizer.ts';
 import { silence, speech, speechItems } from '../testing/lab.ts';
 import { createRecognizer } from './deepgram.ts';
 
@@ -92,6 +92,27 @@ describe('a segment', () => {
     expect(connection()?.messages).toEqual(['Finalize']);
     stream.accept(samples);
     await vi.waitFor(() => expect(partials).not.toEqual([]));
+    stream.close();
+  });
+
+  test('has its words with their times and confidence, counted from its own first sample', async () => {
+    server.setBehaviour({ finalEveryMs: 700 });
+    const stream = await openStream();
+    for (const file of ['slt-01.wav', 'slt-02.wav', 'slt-01.wav']) {
+      const samples = speech(file);
+      for (let offset = 0; offset < samples.length; offset += 640) stream.accept(samples.slice(offset, offset + 640));
+      const words: SpokenWord[] = [];
+      const text = await stream.settle((told) => words.push(...told));
+      const known = hearKnownSpeech(samples);
+      expect(words.map(({ word }) => word).join(' ')).toBe(text);
+      for (const [index, { word, startSample, endSample, confidence = 0 }] of words.entries()) {
+        expect(known[index]?.word).toBe(word);
+        expect(Math.abs(startSample - (known[index]?.startSample ?? 0))).toBeLessThanOrEqual(16);
+        expect(Math.abs(endSample - (known[index]?.endSample ?? 0))).toBeLessThanOrEqual(16);
+        expect(confidence).toBeGreaterThan(0);
+        expect(confidence).toBeLessThanOrEqual(1);
+      }
+    }
     stream.close();
   });
 

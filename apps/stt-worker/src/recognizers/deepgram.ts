@@ -36,6 +36,8 @@ export async function createRecognizer(options: RecognizerOptions): Promise<Reco
     name: 'deepgram',
     languages: language === 'multi' ? [] : [language],
     slots: slots === 0 ? DEFAULT_SLOTS : slots,
+    deterministic: false,
+    cancels: 'at_once',
     async open() {
       if (isClosed) throw new VoiceError('engine_failed', 'deepgram is not running');
       const stream: DeepgramStream = new DeepgramStream(target, stallTimeoutMs, () => void streams.delete(stream));

@@ -4,7 +4,7 @@ import { EngineThreads } from './engine-threads.ts';
 async function start(fault: 'throw' | 'exit' | 'hang' | 'abort' | 'unusable', isolated = false) {
   const troubles: Error[] = [];
   const engine = await EngineThreads.start({
-    ...{ name: 'faulty', languages: ['en'], slots: 4, threads: 1, stallTimeoutMs: 300, isolated },
+    ...{ name: 'faulty', languages: ['en'], slots: 4, cancels: 'at_once', threads: 1, stallTimeoutMs: 300, isolated },
     entry: new URL('../testing/faulty-thread.ts', import.meta.url),
     workerData: { fault },
     onTrouble: (error) => troubles.push(error),

@@ -9,6 +9,7 @@ export interface EngineThreadsOptions {
   readonly name: string;
   readonly languages: readonly string[];
   readonly slots: number;
+  readonly cancels: 'at_once' | 'after_segment';
   readonly threads: number;
   /** Processes instead of threads, for engines whose native code may end its process. */
   readonly isolated?: boolean;
@@ -31,6 +32,8 @@ export class EngineThreads implements Recognizer {
   readonly name: string;
   readonly languages: readonly string[];
   readonly slots: number;
+  readonly deterministic = true;
+  readonly cancels: 'at_once' | 'after_segment';
   readonly #options: EngineThreadsOptions;
   readonly #threads: EngineThread[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -41,6 +44,7 @@ export class EngineThreads implements Recognizer {
     this.name = options.name;
     this.languages = options.languages;
     this.slots = options.slots;
+    this.cancels = options.cancels;
     this.#options = options;
   }
 

@@ -1,4 +1,4 @@
-import { type ScriptedStt, type SttBehaviour, startScriptedStt } from '@parley/testkit';
+import { hearKnownSpeech, type ScriptedStt, type SttBehaviour, startScriptedStt } from '@parley/testkit';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Recognizer, RecognizerOptions, SpokenWord } from '../recognizer.ts';
 import { speech, speechItems } from '../testing/lab.ts';
@@ -36,6 +36,25 @@ describe('the request', () => {
       ...{ fileName: 'segment.wav', fileType: 'audio/wav' },
     });
     expect(request?.samples).toEqual(samples);
+  });
+
+  test('brings the words with their times, from the second recording too, as far as the segment goes', async () => {
+    const stream = await (await create()).open();
+    for (const file of ['slt-01.wav', 'slt-02.wav']) {
+      const samples = speech(file);
+      stream.accept(samples.slice());
+      const words: SpokenWord[] = [];
+      const text = await stream.settle((told) => words.push(...told));
+      // The server tells seconds with two decimals.
+      const known = hearKnownSpeech(samples);
+      expect(words.map(({ word }) => word).join(' ')).toBe(text);
+      for (const [index, { word, ...said }] of words.entries()) {
+        expect(known[index]?.word).toBe(word);
+        expect(Math.abs(said.startSample - (known[index]?.startSample ?? 0))).toBeLessThanOrEqual(80);
+        expect(Math.abs(said.endSample - (known[index]?.endSample ?? 0))).toBeLessThanOrEqual(80);
+        expect(said).not.toHaveProperty('confidence');
+      }
+    }
   });
 
   test('is plain where the server knows no other form, and then no words are told', async () => {

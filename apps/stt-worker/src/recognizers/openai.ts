@@ -92,6 +92,8 @@ export async function createRecognizer(options: RecognizerOptions): Promise<Reco
     name: 'openai',
     languages: language === '' ? languagesOf(model) : [language],
     slots: slots === 0 ? DEFAULT_SLOTS : slots,
+    deterministic: false,
+    cancels: 'at_once',
     async open() {
       if (isClosed) throw new VoiceError('engine_failed', 'openai is not running');
       const stream: SegmentwiseStream = new SegmentwiseStream({

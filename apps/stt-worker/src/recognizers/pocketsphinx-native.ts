@@ -12,6 +12,8 @@ const CEPSTRA = 13;
 const MAX_FIRST_LOOK_FRAMES = 400;
 /** How many frames the model's own idea of a microphone weighs against what is heard of this one. */
 const PRIOR_FRAMES = 80;
+/** The library counts in frames of 10 ms. */
+const FRAME_SAMPLES = 160;
 
 /** What of `feat_t` and `cmn_t` (sphinxbase 5prealpha) lies at a known place; checked against known values when loaded. */
 const FEAT_STRUCT = {
@@ -54,6 +56,14 @@ function bind(koffi: Koffi) {
     ps_start_utt: ps('ps_start_utt', 'int', ['void*']),
     ps_end_utt: ps('ps_end_utt', 'int', ['void*']),
     ps_process_raw: ps('ps_process_raw', 'int', ['void*', 'int16_t*', 'size_t', 'int', 'int']),
+    ps_get_n_frames: ps('ps_get_n_frames', 'int', ['void*']),
+    ps_seg_iter: ps('ps_seg_iter', 'void*', ['void*', 'void*']),
+    ps_seg_next: ps('ps_seg_next', 'void*', ['void*']),
+    ps_seg_free: ps('ps_seg_free', 'void', ['void*']),
+    ps_seg_word: ps('ps_seg_word', 'const char*', ['void*']),
+    ps_seg_frames: pocketsphinx.func(
+      'void ps_seg_frames(void *segment, _Out_ int *first, _Out_ int *last)',
+    ) as NativeFunction,
     ps_get_hyp: ps('ps_get_hyp', 'const char*', ['void*', 'int32_t*']),
     ps_get_feat: ps('ps_get_feat', 'void*', ['void*']),
     ps_get_fe: ps('ps_get_fe', 'void*', ['void*']),
@@ -69,6 +79,20 @@ function bind(koffi: Koffi) {
       'int fe_process_frames(void *fe, _Inout_ void **samples, _Inout_ size_t *count, void **cepstra, _Inout_ int32_t *frames, void *index)',
     ) as NativeFunction,
   };
+}
+
+/** A word, a filler or silence as the decoder lists them, in samples from the first of the segment. */
+export interface DecodedWord {
+  readonly word: string;
+  readonly startSample: number;
+  readonly endSample: number;
+}
+
+/** Frames that were decoded without a break: the front end leaves out long silence, and counts frames without it. */
+interface Stretch {
+  /** The first of them, among those that were decoded and among all. */
+  readonly decodedFrame: number;
+  readonly frame: number;
 }
 
 /** PocketSphinx, loaded into this thread. */
@@ -131,6 +155,12 @@ export class Decoder {
   readonly #modelMean: Float32Array;
   readonly #cepstra: Pointer;
   readonly #cepstraRows: Pointer;
+  /** Frames that are decoded only when those after them are there. */
+  readonly #aheadFrames: number;
+  #stretches: Stretch[] = [];
+  #decodedFrames = 0;
+  /** The front end has left something out lately, or may have. */
+  #isBroken = true;
 
   constructor(koffi: Koffi, native: ReturnType<typeof bind>, decoder: Pointer) {
     this.#koffi = koffi;
@@ -141,6 +171,7 @@ export class Decoder {
     const cmn = feat.cepsize === CEPSTRA ? koffi.decode(feat.cmn, koffi.struct(CMN_STRUCT)) : undefined;
     if (cmn?.length !== CEPSTRA) throw new VoiceError('engine_missing', 'this build of libpocketsphinx is not known');
     this.#cmn = feat.cmn;
+    this.#aheadFrames = feat.windowSize;
     this.#modelMean = koffi.decode(cmn.mean, koffi.array('float', CEPSTRA)) as Float32Array;
     this.#cepstra = koffi.alloc('float', MAX_FIRST_LOOK_FRAMES * CEPSTRA);
     this.#cepstraRows = koffi.alloc('void*', MAX_FIRST_LOOK_FRAMES);
@@ -153,17 +184,48 @@ export class Decoder {
   /** Begins a segment; `firstLook` is its beginning, which `process` must still be given. */
   start(firstLook: Int16Array): void {
     this.#native.cmn_live_set(this.#cmn, this.#meanOf(firstLook));
+    this.#stretches = [];
+    this.#decodedFrames = 0;
+    this.#isBroken = true;
     this.#native.ps_start_stream(this.#decoder);
     this.#check(this.#native.ps_start_utt(this.#decoder), 'ps_start_utt');
   }
 
   process(samples: Int16Array): void {
     this.#check(this.#native.ps_process_raw(this.#decoder, samples, samples.length, 0, 0), 'ps_process_raw');
+    const before = this.#decodedFrames;
+    this.#decodedFrames = this.#native.ps_get_n_frames(this.#decoder) as number;
+    const isWhole = this.#decodedFrames - before >= Math.floor(samples.length / FRAME_SAMPLES);
+    if (!isWhole || this.#isBroken) this.#noteStretch(this.#firstFrame(), before);
+    this.#isBroken = !isWhole;
   }
 
   /** The best text so far. */
   hypothesis(): string {
     return (this.#native.ps_get_hyp(this.#decoder, null) as string | null) ?? '';
+  }
+
+  /** What the best text consists of; to be asked when the segment has ended. */
+  words(): DecodedWord[] {
+    const native = this.#native;
+    const listed: { readonly word: string; readonly first: number; readonly last: number }[] = [];
+    for (let at = native.ps_seg_iter(this.#decoder, null); at !== null; at = native.ps_seg_next(at)) {
+      const [first, last] = [[0], [0]];
+      native.ps_seg_frames(at, first, last);
+      listed.push({ word: native.ps_seg_word(at) as string, first: first[0] ?? 0, last: last[0] ?? 0 });
+    }
+    // All are counted from where the newest stretch begins, as if nothing had been left out before it.
+    const origin = listed[0]?.first;
+    this.#noteStretch(origin, this.#decodedFrames);
+    const sampleOf = (decodedFrame: number): number => {
+      const stretch = this.#stretches.findLast((candidate) => candidate.decodedFrame <= decodedFrame);
+      return ((stretch?.frame ?? 0) + decodedFrame - (stretch?.decodedFrame ?? 0)) * FRAME_SAMPLES;
+    };
+    return listed.map(({ word, first, last }) => ({
+      word,
+      startSample: sampleOf(first - (origin ?? 0)),
+      endSample: sampleOf(last - (origin ?? 0)) + FRAME_SAMPLES,
+    }));
   }
 
   /** Ends the segment with a last pass over all of it. */
@@ -175,6 +237,23 @@ export class Decoder {
     this.#native.ps_free(this.#decoder);
     this.#koffi.free(this.#cepstra);
     this.#koffi.free(this.#cepstraRows);
+  }
+
+  /** Where the newest stretch begins; undefined as long as nothing is understood. */
+  #firstFrame(): number | undefined {
+    const native = this.#native;
+    const segment = native.ps_seg_iter(this.#decoder, null);
+    if (segment === null) return undefined;
+    const first = [0];
+    native.ps_seg_frames(segment, first, [0]);
+    native.ps_seg_free(segment);
+    return first[0];
+  }
+
+  #noteStretch(frame: number | undefined, decodedFrames: number): void {
+    if (frame === undefined || this.#stretches.at(-1)?.frame === frame) return;
+    const decodedFrame = this.#stretches.length === 0 ? 0 : decodedFrames + this.#aheadFrames;
+    this.#stretches.push({ decodedFrame, frame });
   }
 
   #meanOf(samples: Int16Array): Float32Array {

@@ -1,8 +1,10 @@
 import { concatInt16 } from '@parley/audio';
 import { plainText } from '../plain-text.ts';
+import type { SpokenWord } from '../recognizer.ts';
 import { connectToWorker, tellUnusable } from './engine-side.ts';
 import { type Decoder, PocketSphinx } from './pocketsphinx-native.ts';
 import type { ToThread } from './thread-messages.ts';
+import { WorkLoop } from './work-loop.ts';
 
 /** What the thread is told at its start. */
 export interface PocketSphinxThreadData {
@@ -17,118 +19,225 @@ const BLOCK_SAMPLES = 1_600;
 const side = connectToWorker();
 const { tell } = side;
 
+interface Heard {
+  readonly text: string;
+  readonly words?: readonly SpokenWord[];
+}
+
 /** A segment: held back until the first look is possible, then decoded block by block. */
 class Segment {
-  readonly #decoder: Decoder;
-  #held: Int16Array = new Int16Array(0);
-  #started = false;
+  readonly number: number;
+  /** Nothing more comes. */
+  isEnded = false;
+  #decoder: Decoder | undefined;
+  #chunks: Int16Array[] = [];
+  #heldSamples = 0;
+  #samples = 0;
+  #unreportedSamples = 0;
 
-  constructor(decoder: Decoder) {
-    this.#decoder = decoder;
+  constructor(number: number) {
+    this.number = number;
   }
 
-  accept(samples: Int16Array): string {
-    this.#held = concatInt16([this.#held, samples]);
-    if (!this.#started) {
-      if (this.#held.length < FIRST_LOOK_SAMPLES) return '';
-      this.#start();
-    }
-    let offset = 0;
-    for (; this.#held.length - offset >= BLOCK_SAMPLES; offset += BLOCK_SAMPLES) {
-      this.#decoder.process(this.#held.subarray(offset, offset + BLOCK_SAMPLES));
-    }
-    if (offset > 0) this.#held = this.#held.slice(offset);
-    return offset > 0 ? plainText(this.#decoder.hypothesis()) : '';
+  accept(samples: Int16Array): void {
+    this.#chunks.push(samples);
+    this.#heldSamples += samples.length;
+    this.#samples += samples.length;
+    this.#unreportedSamples += samples.length;
   }
 
-  finish(): string {
-    if (!this.#started) this.#start();
-    for (let offset = 0; offset < this.#held.length; offset += BLOCK_SAMPLES) {
-      this.#decoder.process(this.#held.subarray(offset, offset + BLOCK_SAMPLES));
+  /** There is a block to decode, or an end to make. */
+  get hasWork(): boolean {
+    const neededSamples = this.#decoder === undefined ? FIRST_LOOK_SAMPLES : BLOCK_SAMPLES;
+    return this.isEnded || this.#heldSamples >= neededSamples;
+  }
+
+  /** All of it has been decoded. */
+  get isDecoded(): boolean {
+    return this.isEnded && this.#heldSamples === 0;
+  }
+
+  /** Decodes the next block and answers the best text so far. */
+  decode(borrow: () => Decoder): string {
+    if (this.#decoder === undefined) {
+      const decoder = borrow();
+      decoder.start(this.#first(FIRST_LOOK_SAMPLES));
+      this.#decoder = decoder;
     }
-    this.#decoder.finish();
+    const block = this.#first(BLOCK_SAMPLES);
+    this.#drop(block.length);
+    this.#decoder.process(block);
     return plainText(this.#decoder.hypothesis());
   }
 
-  /** Leaves the decoder ready for the next segment. */
-  abandon(): Decoder {
-    if (this.#started) this.#decoder.finish();
-    return this.#decoder;
+  /** Samples that are no backlog any more since the last call: what only waits for more of them is none. */
+  report(isUnwanted = false): number {
+    const isBacklog = this.hasWork && !isUnwanted;
+    const samples = isBacklog ? Math.min(this.#unreportedSamples, BLOCK_SAMPLES) : this.#unreportedSamples;
+    this.#unreportedSamples -= samples;
+    return samples;
   }
 
-  get decoder(): Decoder {
-    return this.#decoder;
+  /** Ends the decoding; `release` gets the decoder, ready for the next segment. */
+  finish(release: (decoder: Decoder) => void): Heard {
+    const decoder = this.#decoder;
+    if (decoder === undefined) return { text: '' };
+    this.#decoder = undefined;
+    decoder.finish();
+    const words = decoder.words().flatMap(({ word, startSample, endSample }) => {
+      const text = plainText(word);
+      const within = (sample: number): number => Math.min(sample, this.#samples);
+      return text === '' ? [] : { word: text, startSample: within(startSample), endSample: within(endSample) };
+    });
+    const text = plainText(decoder.hypothesis());
+    release(decoder);
+    return { text, words };
   }
 
-  #start(): void {
-    this.#decoder.start(this.#held.subarray(0, FIRST_LOOK_SAMPLES));
-    this.#started = true;
+  #first(samples: number): Int16Array {
+    const chunks: Int16Array[] = [];
+    let missing = samples;
+    for (const chunk of this.#chunks) {
+      if (missing === 0) break;
+      chunks.push(chunk.subarray(0, missing));
+      missing -= Math.min(missing, chunk.length);
+    }
+    return concatInt16(chunks);
+  }
+
+  #drop(samples: number): void {
+    this.#heldSamples -= samples;
+    let rest = samples;
+    while (rest > 0) {
+      const [chunk = new Int16Array(0)] = this.#chunks;
+      if (chunk.length > rest) this.#chunks[0] = chunk.subarray(rest);
+      else this.#chunks.shift();
+      rest -= Math.min(rest, chunk.length);
+    }
   }
 }
 
 interface Stream {
-  segment: Segment | undefined;
+  readonly id: number;
+  /** Those that are not settled yet, the oldest first. */
+  segments: Segment[];
   /** Settles and abandons so far. */
-  segments: number;
+  next: number;
   partial: string;
 }
 
-const { modelDir } = side.data as PocketSphinxThreadData;
-const streams = new Map<number, Stream>();
-/** Decoders that are in no segment. There are never more than the sessions that spoke at the same time. */
-const idle: Decoder[] = [];
+/** All sessions of the thread. They take turns, block by block, so that what is no longer wanted is heard of in between. */
+class Sessions {
+  readonly #createDecoder: () => Decoder;
+  /** The one whose turn is next first. */
+  readonly #streams = new Map<number, Stream>();
+  /** Decoders that are in no segment. There are never more than the sessions that spoke at the same time. */
+  readonly #idle: Decoder[];
+  readonly #loop = new WorkLoop(() => this.#work());
 
-function handle(engine: PocketSphinx, message: ToThread): void {
-  const stream = streams.get(message.stream) ?? { segment: undefined, segments: 0, partial: '' };
-  streams.set(message.stream, stream);
-  switch (message.type) {
-    case 'accept': {
-      stream.segment ??= new Segment(idle.pop() ?? engine.createDecoder(modelDir));
-      const { length } = message.samples;
-      const text = stream.segment.accept(message.samples);
-      tell({ type: 'decoded', stream: message.stream, samples: length });
-      if (text === '' || text === stream.partial) return;
+  constructor(createDecoder: () => Decoder, first: Decoder) {
+    this.#createDecoder = createDecoder;
+    this.#idle = [first];
+  }
+
+  receive(message: ToThread): void {
+    const id = message.stream;
+    const stream = this.#streams.get(id) ?? { id, segments: [], next: 0, partial: '' };
+    this.#streams.set(id, stream);
+    switch (message.type) {
+      case 'accept': {
+        const segment = this.#open(stream);
+        segment.accept(message.samples);
+        if (!segment.hasWork) tell({ type: 'decoded', stream: id, samples: segment.report() });
+        break;
+      }
+      case 'settle':
+        this.#open(stream).isEnded = true;
+        stream.next += 1;
+        break;
+      case 'abandon':
+        this.#drop(stream, ({ isEnded }) => !isEnded);
+        stream.next += 1;
+        break;
+      case 'close':
+        this.#streams.delete(id);
+        this.#drop(stream, () => true);
+        break;
+      default:
+        message satisfies never;
+    }
+    this.#loop.wake();
+  }
+
+  #open(stream: Stream): Segment {
+    const newest = stream.segments.at(-1);
+    if (newest !== undefined && !newest.isEnded) return newest;
+    const segment = new Segment(stream.next);
+    stream.segments.push(segment);
+    return segment;
+  }
+
+  #drop(stream: Stream, isUnwanted: (segment: Segment) => boolean): void {
+    const unwanted = stream.segments.filter(isUnwanted);
+    stream.segments = stream.segments.filter((segment) => !isUnwanted(segment));
+    stream.partial = '';
+    for (const segment of unwanted) {
+      tell({ type: 'decoded', stream: stream.id, samples: segment.report(true) });
+      this.#guard(stream, () => void this.#finish(segment));
+    }
+  }
+
+  /** Whether something was done. */
+  #work(): boolean {
+    for (const stream of this.#streams.values()) {
+      const [segment] = stream.segments;
+      if (segment === undefined || !segment.hasWork) continue;
+      this.#streams.delete(stream.id);
+      this.#streams.set(stream.id, stream);
+      this.#guard(stream, () => this.#advance(stream, segment));
+      return true;
+    }
+    return false;
+  }
+
+  #advance(stream: Stream, segment: Segment): void {
+    const { id } = stream;
+    if (!segment.isDecoded) {
+      const text = segment.decode(() => this.#idle.pop() ?? this.#createDecoder());
+      tell({ type: 'decoded', stream: id, samples: segment.report() });
+      if (segment.isEnded || text === '' || text === stream.partial) return;
       stream.partial = text;
-      return tell({ type: 'partial', stream: message.stream, segment: stream.segments, text });
+      return tell({ type: 'partial', stream: id, segment: segment.number, text });
     }
-    case 'settle': {
-      const text = stream.segment?.finish() ?? '';
-      if (stream.segment) idle.push(stream.segment.decoder);
-      tell({ type: 'settled', stream: message.stream, segment: stream.segments, text });
-      return begin(stream);
+    stream.segments.shift();
+    stream.partial = '';
+    tell({ type: 'settled', stream: id, segment: segment.number, ...this.#finish(segment) });
+  }
+
+  #finish(segment: Segment): Heard {
+    return segment.finish((decoder) => this.#idle.push(decoder));
+  }
+
+  #guard(stream: Stream, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      // The decoder's state is not known any more: it is given up with the stream.
+      this.#streams.delete(stream.id);
+      tell({ type: 'failed', stream: stream.id, message: error instanceof Error ? error.message : String(error) });
     }
-    case 'abandon':
-    case 'close':
-      if (stream.segment) idle.push(stream.segment.abandon());
-      if (message.type === 'close') streams.delete(message.stream);
-      return begin(stream);
-    default:
-      return message satisfies never;
   }
 }
 
-function begin(stream: Stream): void {
-  stream.segment = undefined;
-  stream.partial = '';
-  stream.segments += 1;
-}
-
 try {
+  const { modelDir } = side.data as PocketSphinxThreadData;
   const engine = new PocketSphinx();
   const first = engine.createDecoder(modelDir);
   first.start(new Int16Array(0));
   first.process(new Int16Array(FIRST_LOOK_SAMPLES));
   first.finish();
-  idle.push(first);
-  side.listen((message) => {
-    try {
-      handle(engine, message);
-    } catch (error) {
-      // The decoder's state is not known any more: it is given up with the stream.
-      streams.delete(message.stream);
-      tell({ type: 'failed', stream: message.stream, message: error instanceof Error ? error.message : String(error) });
-    }
-  });
+  const sessions = new Sessions(() => engine.createDecoder(modelDir), first);
+  side.listen((message) => sessions.receive(message));
   tell({ type: 'ready' });
 } catch (error) {
   tellUnusable(side, error);

@@ -31,6 +31,7 @@ export async function createRecognizer(options: RecognizerOptions): Promise<Reco
     name: 'pocketsphinx',
     languages: ['en'],
     slots: options.slots === 0 ? threads * SESSIONS_PER_THREAD : options.slots,
+    cancels: 'at_once',
     threads,
     entry: new URL('./pocketsphinx-thread.ts', import.meta.url),
     workerData: { modelDir } satisfies PocketSphinxThreadData,

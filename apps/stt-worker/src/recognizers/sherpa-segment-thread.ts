@@ -7,6 +7,7 @@ import { connectToWorker, tellUnusable } from './engine-side.ts';
 import { loadSherpa, type SherpaThreadData, sherpaConfig } from './sherpa-library.ts';
 import { spokenWords } from './spoken-words.ts';
 import type { ToThread } from './thread-messages.ts';
+import { WorkLoop } from './work-loop.ts';
 
 /** Models want more than a syllable: shorter segments are filled up with silence. */
 const SHORTEST_SAMPLES = msToSamples(500, SPEECH_SAMPLE_RATE_HZ);
@@ -51,7 +52,8 @@ class Segments {
   /** Streams with a segment to settle, once for each. */
   #toSettle: Stream[] = [];
   #nextLookMs = 0;
-  #scheduled: NodeJS.Immediate | undefined;
+  /** One piece of work at a time, so that what is no longer wanted is heard of before the next. */
+  readonly #loop = new WorkLoop(() => this.#work());
   #waiting: NodeJS.Timeout | undefined;
 
   constructor(recognizer: OfflineRecognizer, partialMs: number) {
@@ -84,15 +86,7 @@ class Segments {
         message satisfies never;
     }
     this.#relieve(stream);
-    this.#schedule();
-  }
-
-  /** One piece of work at a time, so that what is no longer wanted is heard of before the next. */
-  #schedule(): void {
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
-      if (this.#work()) this.#schedule();
-    });
+    this.#loop.wake();
   }
 
   /** Whether something was done. */
@@ -117,7 +111,7 @@ class Segments {
     if (startMs < this.#nextLookMs) {
       this.#waiting ??= setTimeout(() => {
         this.#waiting = undefined;
-        this.#schedule();
+        this.#loop.wake();
       }, this.#nextLookMs - startMs);
       return false;
     }

@@ -5,6 +5,7 @@ import { connectToWorker, tellUnusable } from './engine-side.ts';
 import { loadSherpa, type SherpaThreadData, sherpaConfig } from './sherpa-library.ts';
 import { spokenWords } from './spoken-words.ts';
 import type { ToThread } from './thread-messages.ts';
+import { WorkLoop } from './work-loop.ts';
 
 /** Streaming models look ahead: silence after a segment brings out its last words. */
 const TAIL = new Float32Array(msToSamples(400, SPEECH_SAMPLE_RATE_HZ));
@@ -36,7 +37,8 @@ interface Stream {
 class Batch {
   readonly #recognizer: OnlineRecognizer;
   readonly #streams = new Map<number, Stream>();
-  #scheduled = false;
+  /** One step of decoding at a time, so that what has come meanwhile joins the next batch. */
+  readonly #loop = new WorkLoop(() => this.#step());
 
   constructor(recognizer: OnlineRecognizer) {
     this.#recognizer = recognizer;
@@ -56,17 +58,22 @@ class Batch {
         stream.next += 1;
         break;
       }
-      case 'abandon':
+      case 'abandon': {
+        const open = stream.segments.find((segment) => !segment.ended);
         stream.segments = stream.segments.filter((segment) => segment.ended);
         stream.next += 1;
+        if (open !== undefined && open.acceptedSamples > 0) {
+          tell({ type: 'decoded', stream: open.stream, samples: open.acceptedSamples });
+        }
         break;
+      }
       case 'close':
         this.#streams.delete(message.stream);
         break;
       default:
         message satisfies never;
     }
-    this.#schedule();
+    this.#loop.wake();
   }
 
   #open(id: number, stream: Stream): Segment {
@@ -91,16 +98,6 @@ class Batch {
     segment.online.acceptWaveform({ samples: int16ToFloat32(samples), sampleRate: SPEECH_SAMPLE_RATE_HZ });
     segment.acceptedSamples += samples.length;
     segment.samples += samples.length;
-  }
-
-  /** One step of decoding at a time, so that what has come meanwhile joins the next batch. */
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      if (this.#step()) this.#schedule();
-    });
   }
 
   /** Whether there is more to decode. */

@@ -34,6 +34,7 @@ export async function createRecognizer(options: RecognizerOptions): Promise<Reco
     name: 'sherpa',
     languages: model.kind === 'offline-whisper' && language ? [language] : languagesOfModel(modelDir, model),
     slots: slots === 0 ? (online ? ONLINE_SLOTS : OFFLINE_SLOTS) : slots,
+    cancels: online ? 'at_once' : 'after_segment',
     // Two threads on two busy cores do no more than one: the batch is what makes it fast.
     threads: 1,
     // Where the library meets something unexpected in a model, it ends its process.
@@ -85,11 +86,13 @@ function removeHotwords(hotwords: SherpaHotwords | undefined): void {
   if (hotwords !== undefined) rmSync(dirname(hotwords.file), { recursive: true, force: true });
 }
 
-function closingWith(engine: Recognizer, release: () => void): Recognizer {
+function closingWith(engine: EngineThreads, release: () => void): Recognizer {
   return {
     name: engine.name,
     languages: engine.languages,
     slots: engine.slots,
+    deterministic: engine.deterministic,
+    cancels: engine.cancels,
     open: (): Promise<RecognitionStream> => engine.open(),
     close: () => engine.close().finally(release),
   };

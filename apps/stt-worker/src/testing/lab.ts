@@ -29,6 +29,12 @@ export const speech = (file: string): Int16Array => readWav(readFileSync(new URL
 
 export const silence = (ms: number): Int16Array => new Int16Array((ms * RATE_HZ) / 1_000);
 
+/** Where the first and the last sound of a recording are. */
+export function soundOf(samples: Int16Array): { readonly startSample: number; readonly endSample: number } {
+  const isSound = (sample: number): boolean => Math.abs(sample) >= 200;
+  return { startSample: samples.findIndex(isSound), endSample: samples.findLastIndex(isSound) + 1 };
+}
+
 let processes = 0;
 
 export interface TestEngines {

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { childProcesses } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { childProcesses, never, render, speechRequest, TINY_VOICE_DIR } from '../testing/lab.ts';
+import { never, render, speechRequest, TINY_VOICE_DIR } from '../testing/lab.ts';
 import { createSherpa } from './sherpa.ts';
 
 const TINY_RECOGNIZER_DIR = fileURLToPath(

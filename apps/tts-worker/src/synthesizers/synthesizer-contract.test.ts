@@ -4,20 +4,12 @@ import { join } from 'node:path';
 import { concatInt16, rmsDbfs } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
 import { systemClock } from '@parley/runtime';
-import { type ScriptedTts, startScriptedTts, type TtsDialect } from '@parley/testkit';
+import { childProcesses, type ScriptedTts, startScriptedTts, type TtsDialect } from '@parley/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { equipEngine } from '../equip-engine.ts';
 import { withFallback } from '../fallback.ts';
 import type { Synthesizer } from '../synthesizer.ts';
-import {
-  childProcesses,
-  never,
-  render,
-  speechRequest as request,
-  silentLogger,
-  TINY_VOICE_DIR,
-  testMetrics,
-} from '../testing/lab.ts';
+import { never, render, speechRequest as request, silentLogger, TINY_VOICE_DIR, testMetrics } from '../testing/lab.ts';
 import { createFlite } from './flite.ts';
 import { createOpenAiSynthesizer } from './openai.ts';
 import { createSherpa } from './sherpa.ts';
@@ -92,6 +84,19 @@ describe.each(subjects)('the engine $name', ({ create, isIdle = () => true, isWh
 
   it('warms up', async () => {
     await expect(create().warmUp(never)).resolves.toBeUndefined();
+  });
+
+  it('declares what it can do', async () => {
+    const engine = create();
+    await engine.warmUp(never);
+    expect(engine.name).toMatch(/^[a-z]+(,[a-z]+)*$/);
+    expect(typeof engine.deterministic).toBe('boolean');
+    expect(typeof engine.repeatable).toBe('boolean');
+    expect(['at_once', 'after_sentence']).toContain(engine.cancels);
+    expect(engine.sampleRateHz ?? 8_000).toBeGreaterThanOrEqual(8_000);
+    for (const language of engine.languages) expect(Intl.getCanonicalLocales(language)).toEqual([language]);
+    expect(new Set(engine.voices).size).toBe(engine.voices.length);
+    expect(engine.voices).not.toContain('');
   });
 
   it('speaks at one rate, and gives speech before the end', async () => {
@@ -210,6 +215,10 @@ describe('an engine that fails', () => {
     await writeFile(join(folder, 'half'), '#!/bin/sh\nflite -voice kal16 -f - -o /dev/stdout; exit 3\n', {
       mode: 0o755,
     });
+    await writeFile(join(folder, 'late'), '#!/bin/sh\nsleep 0.3; exec flite "$@"\n', { mode: 0o755 });
+    await writeFile(join(folder, 'stuck'), '#!/bin/sh\nflite -voice kal16 -f - -o /dev/stdout; exec sleep 60\n', {
+      mode: 0o755,
+    });
     await writeFile(join(folder, 'mute'), '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
   });
   afterAll(() => rm(folder, { recursive: true }));
@@ -256,8 +265,65 @@ describe('an engine that fails', () => {
     expect(samples).toBe(0);
   });
 
+  /** Sherpa, whose process stops, for a while or for good, once it has said something or before. */
+  const stopping = ({ afterChunks, forMs }: { readonly afterChunks: number; readonly forMs?: number }): Synthesizer => {
+    const engine = createSherpa({ modelDir: TINY_VOICE_DIR, threads: 1 });
+    return {
+      ...{ name: engine.name, deterministic: false, repeatable: false, cancels: engine.cancels },
+      ...{ sampleRateHz: undefined, voices: [], languages: [], warmUp: (signal) => engine.warmUp(signal) },
+      async *speak(request, signal) {
+        await engine.warmUp(signal);
+        const pid = childProcesses('sherpa-process.ts').at(-1) ?? 0;
+        const stop = (): void => {
+          process.kill(pid, 'SIGSTOP');
+          if (forMs !== undefined) setTimeout(() => process.kill(pid, 'SIGCONT'), forMs);
+        };
+        let chunks = 0;
+        if (afterChunks === 0) stop();
+        for await (const chunk of engine.speak({ ...request, text: request.text.repeat(4) }, signal)) {
+          yield chunk;
+          chunks += 1;
+          if (chunks === afterChunks) stop();
+        }
+      },
+      close: () => engine.close(),
+    };
+  };
+
+  it.each([
+    ['flite', async () => createFlite({ command: join(folder, 'late') })],
+    ['sherpa', async () => stopping({ afterChunks: 0, forMs: 300 })],
+    ['sherpa, midway', async () => stopping({ afterChunks: 1, forMs: 300 })],
+    ['openai', () => scripted({ firstByteMs: 300, realTimeFactor: 0.2 })],
+    ['kokoro', () => scripted({ dialect: 'kokoro', firstByteMs: 300, realTimeFactor: 0.2 })],
+    ['orpheus', () => scripted({ dialect: 'orpheus', realTimeFactor: 0.1 })],
+    ['xtts', () => scripted({ dialect: 'xtts', firstByteMs: 300, realTimeFactor: 0.2 })],
+    ['streamed-wav', () => scripted({ dialect: 'streamed-wav', firstByteMs: 300, realTimeFactor: 0.2 })],
+  ])('by being slow does not: %s', async (_, create) => {
+    const { error, samples } = await outcome(await create());
+    expect(error).toBeUndefined();
+    expect(samples).toBeGreaterThan(3 * 8_000);
+  });
+
+  it.each([
+    ['flite', async () => createFlite({ command: join(folder, 'stuck') })],
+    ['sherpa', async () => stopping({ afterChunks: 1 })],
+    ['openai', () => scripted({ hangAfterBytes: 48_000 })],
+    ['kokoro', () => scripted({ dialect: 'kokoro', hangAfterBytes: 48_000 })],
+    ['xtts', () => scripted({ dialect: 'xtts', hangAfterBytes: 48_000 })],
+    ['streamed-wav', () => scripted({ dialect: 'streamed-wav', hangAfterBytes: 48_000 })],
+  ])('to go on is given up, with what it had said before: %s', async (_, create) => {
+    const { error, samples } = await outcome(await create(), 1_500);
+    expect(error).toMatchObject({ code: 'engine_timeout', retryable: true });
+    expect(samples).toBeGreaterThan(0);
+  });
+
   it.each([
     ['flite', async () => createFlite({ command: join(folder, 'mute') })],
+    ['sherpa', async () => stopping({ afterChunks: 0 })],
+    ['kokoro', () => scripted({ dialect: 'kokoro', firstByteMs: 60_000 })],
+    ['xtts', () => scripted({ dialect: 'xtts', firstByteMs: 60_000 })],
+    ['streamed-wav', () => scripted({ dialect: 'streamed-wav', firstByteMs: 60_000 })],
     ['openai', () => scripted({ firstByteMs: 60_000 })],
     ['orpheus', () => scripted({ dialect: 'orpheus', realTimeFactor: 100 })],
   ])('to answer in time is given up: %s', async (_, create) => {

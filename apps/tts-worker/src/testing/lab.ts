@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { concatInt16 } from '@parley/audio';
 import { createLogger, createMetrics, type Metrics } from '@parley/runtime';
@@ -39,13 +38,4 @@ export async function render(
 export function testMetrics(): { metrics: SpeechMetrics; registry: Metrics } {
   const registry = createMetrics({ processMetrics: false });
   return { metrics: speechMetrics(registry), registry };
-}
-
-/** Process ids of a process's children whose command line contains the words. */
-export function childProcesses(words: string, parent = process.pid): number[] {
-  const table = execFileSync('ps', ['-ww', '-o', 'pid=,args=', '--ppid', String(parent)], { encoding: 'utf8' });
-  return table
-    .split('\n')
-    .filter((line) => line.includes(words))
-    .map((line) => Number.parseInt(line, 10));
 }
