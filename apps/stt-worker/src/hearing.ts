@@ -49,6 +49,8 @@ export interface HeardFrame {
   readonly startSample: number;
   readonly samples: number;
   readonly probability: number;
+  /** What is taken for the level of the background, this frame included; kept for who hears on from the next cut. */
+  readonly backgroundDbfs?: number | undefined;
   /** Called only where a quiet place is looked for. */
   levelDbfs(): number;
 }
@@ -121,6 +123,8 @@ export class Hearing {
   #quietest: { readonly sample: number; readonly levelDbfs: number } | undefined;
   #previousLevelDbfs: number | undefined;
   #cuts = 0;
+  /** As the last frame left it. */
+  #backgroundDbfs: number | undefined;
   /** What is known of the present pause. */
   #evidence: PauseEvidence | undefined;
 
@@ -178,6 +182,7 @@ export class Hearing {
   step(frame: HeardFrame): HearingAction[] {
     const actions: HearingAction[] = [];
     this.#position = frame.startSample + frame.samples;
+    this.#backgroundDbfs = frame.backgroundDbfs ?? this.#backgroundDbfs;
     const { state, event } = stepVoiceActivity(this.#activity, frame, this.#voiceActivitySettings());
     this.#activity = state;
     if (isSpeaking(state)) {
@@ -392,6 +397,9 @@ export class Hearing {
   /** As a successor begins: what is not in the hearing state is forgotten. */
   #startAt(cursor: number): void {
     const { speaking, lastSpeechSample } = this.#hearing;
+    if (this.#backgroundDbfs !== undefined) {
+      this.#hearing = { ...this.#hearing, backgroundDbfs: Math.round(this.#backgroundDbfs * 10) / 10 };
+    }
     this.#cutSample = cursor;
     this.#position = cursor;
     this.#cuts += 1;

@@ -26,6 +26,12 @@ import type { VoiceDetector } from './voice-detector.ts';
 
 const samplesOf = (ms: number): number => msToSamples(ms, SPEECH_SAMPLE_RATE_HZ);
 
+/** Weak ends of words, which the detector is to see. */
+const GATE_HOLD_MS = 320;
+/** Silence that the detector hears of each stretch: begun at a word it would notice it two frames late. */
+const GATE_OPEN_MS = 128;
+/** Steady noise varies by less from frame to frame. */
+const GATE_MARGIN_DB = 3;
 /** Audio that is held here; the rest waits in Redis. Reading goes on when half of it has been heard. */
 const MAX_HELD_SAMPLES = samplesOf(20_000);
 /** Hearing waits for a recogniser or a log that is further behind than this. */
@@ -73,6 +79,7 @@ interface Frame {
   readonly pcm: Int16Array;
   /** The gate says that there is nothing to score. */
   readonly isSilent: boolean;
+  readonly backgroundDbfs: number;
 }
 
 /**
@@ -109,7 +116,7 @@ export class Listener {
   #ended: ListenerEnd | undefined;
 
   constructor(options: ListenerOptions) {
-    const { bus, session, lease, clock, metrics, stream, detector, gateDbfs } = options;
+    const { bus, session, lease, clock, metrics, stream, detector } = options;
     const { audioCursor: cursor, hearing, settings, fence } = lease;
     this.#options = options;
     this.#settings = settings;
@@ -122,7 +129,7 @@ export class Listener {
     this.#ring = new AudioRing(cursor, MAX_HELD_SAMPLES);
     this.#receivedMs = bus.redisNowMs();
     this.#vadState = detector.createState();
-    this.#gate = freshGate(gateDbfs);
+    this.#gate = this.#freshGate();
     this.#writer = new LeaseWriter({
       ...{ bus, session, fence, clock, metrics },
       durable: { cursor, hearing },
@@ -324,28 +331,41 @@ export class Listener {
   #frameAt(position: number): Frame {
     if (this.#peeked?.startSample === position) return this.#peeked;
     const pcm = this.#ring.slice(position, position + VAD_FRAME_SAMPLES);
-    this.#peeked = { startSample: position, pcm, isSilent: !this.#gate.passes(pcm) };
+    const isSilent = !this.#gate.passes(pcm);
+    this.#peeked = { startSample: position, pcm, isSilent, backgroundDbfs: this.#gate.backgroundDbfs };
     return this.#peeked;
   }
 
-  #hear({ startSample, pcm }: Frame, probability: number): void {
+  #hear({ startSample, pcm, backgroundDbfs }: Frame, probability: number): void {
     const { cuts } = this.#hearing;
     const samples = pcm.length;
     this.#recent?.put(startSample, pcm);
-    this.#perform(this.#hearing.step({ startSample, samples, probability, levelDbfs: () => rmsDbfs(pcm) }));
+    this.#perform(
+      this.#hearing.step({ startSample, samples, probability, backgroundDbfs, levelDbfs: () => rmsDbfs(pcm) }),
+    );
     if (this.#hearing.cuts !== cuts) this.#startAfresh();
   }
 
   /** After a cut: as a successor would begin there. */
   #startAfresh(): void {
     this.#vadState = this.#options.detector.createState();
-    this.#gate = freshGate(this.#options.gateDbfs);
+    this.#gate = this.#freshGate();
     this.#peeked = undefined;
     this.#ring.dropBefore(this.#hearing.cutSample);
     const heldSamples = this.#ring.endSample - this.#ring.startSample;
     if (!this.#isReadingPaused || heldSamples > MAX_HELD_SAMPLES / 2) return;
     this.#isReadingPaused = false;
     this.#options.resumeReading(this.#ring.endSample);
+  }
+
+  /** What passes depends on the hearing state and the audio since the cut alone. */
+  #freshGate(): EnergyGate {
+    const { backgroundDbfs } = this.#hearing.hearing;
+    const openMs = backgroundDbfs !== undefined && !this.#hearing.isSpeaking ? GATE_OPEN_MS : undefined;
+    return new EnergyGate(
+      { absoluteFloorDbfs: this.#options.gateDbfs, marginDb: GATE_MARGIN_DB, holdMs: GATE_HOLD_MS },
+      { backgroundDbfs, openMs },
+    );
   }
 
   #commitWhenHeard(): void {
@@ -565,11 +585,6 @@ type WithoutUtterance<T> = T extends unknown ? Omit<T, 'utterance' | 'trace'> : 
 function hearingSettings(settings: Settings): Omit<HearingSettings, keyof ListenerOptions['hearing'] | 'weights'> {
   const { confirmMs, turnDetection, silenceMs, patience, minWaitMs, maxWaitMs, eagerProbability, maxTurnMs } = settings;
   return { confirmMs, turnDetection, silenceMs, patience, minWaitMs, maxWaitMs, eagerProbability, maxTurnMs };
-}
-
-/** Fixed threshold, no memory but its hold time: what passes depends on the audio since the cut alone. */
-function freshGate(gateDbfs: number): EnergyGate {
-  return new EnergyGate({ absoluteFloorDbfs: gateDbfs, marginDb: 0, riseDbPerSecond: 0, holdMs: 320 });
 }
 
 async function withinMs<T>(promise: Promise<T>, ms: number, clock: Clock): Promise<T> {

@@ -33,11 +33,20 @@ export class EnergyGate {
   #backgroundDbfs: number;
   #holdSamples: number;
 
-  constructor(settings: Partial<EnergyGateSettings> = {}) {
+  /**
+   * `backgroundDbfs` is what is known of the background already. The gate is open at first, since it may begin in the middle
+   * of a word: for the hold time, or `openMs` where it is known to be a silence, which the model is to hear a little of.
+   */
+  constructor(
+    settings: Partial<EnergyGateSettings> = {},
+    {
+      backgroundDbfs,
+      openMs,
+    }: { readonly backgroundDbfs?: number | undefined; readonly openMs?: number | undefined } = {},
+  ) {
     this.#settings = { ...DEFAULT_ENERGY_GATE, ...settings };
-    this.#backgroundDbfs = this.#settings.absoluteFloorDbfs;
-    // Open at first: a session may begin, or be taken over, in the middle of a word.
-    this.#holdSamples = msToSamples(this.#settings.holdMs, this.#settings.sampleRateHz);
+    this.#backgroundDbfs = Math.max(backgroundDbfs ?? Number.NEGATIVE_INFINITY, this.#settings.absoluteFloorDbfs);
+    this.#holdSamples = msToSamples(openMs ?? this.#settings.holdMs, this.#settings.sampleRateHz);
   }
 
   /** The level that the gate takes for silence at present. */
@@ -49,7 +58,9 @@ export class EnergyGate {
   passes(frame: Int16Array): boolean {
     const { absoluteFloorDbfs, marginDb, holdMs, sampleRateHz } = this.#settings;
     const levelDbfs = rmsDbfs(frame);
-    const isLoud = levelDbfs > absoluteFloorDbfs && levelDbfs > this.#backgroundDbfs + marginDb;
+    // Where nothing is above the floor but speech, all of it passes.
+    const isNoisy = this.#backgroundDbfs > absoluteFloorDbfs;
+    const isLoud = levelDbfs > (isNoisy ? this.#backgroundDbfs + marginDb : absoluteFloorDbfs);
     this.#follow(levelDbfs, frame.length);
     if (isLoud) this.#holdSamples = msToSamples(holdMs, sampleRateHz);
     else this.#holdSamples = Math.max(0, this.#holdSamples - frame.length);

@@ -26,6 +26,8 @@ export const HearingStateSchema = z.object({
   eager: z.boolean().optional(),
   /** How long the user's own pauses within a turn are, smoothed; absent as long as none was heard. */
   ownPauseMs: z.number().nonnegative().optional(),
+  /** Level of the background in dBFS; absent as long as nothing was heard. */
+  backgroundDbfs: z.number().optional(),
 });
 export type HearingState = z.infer<typeof HearingStateSchema>;
 
