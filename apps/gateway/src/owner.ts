@@ -47,7 +47,10 @@ const ACK_INTERVAL_MS = 200;
 const STALL_MS = 500;
 /** Reply audio stops when Redis has been out of reach this long: somebody else may be playing it. */
 const REDIS_SILENCE_MS = 1_000;
-const OUT_BATCH = 32;
+/** Entries of reply audio in one read: some two seconds, or one and a half of a voice that is made as it is heard. */
+const OUT_BATCH = 8;
+/** Reply audio kept here; the rest waits in Redis. */
+const KEPT_AHEAD_MS = 1_500;
 /** Events kept in the log though nobody needs them any more, for who looks into what happened. */
 const KEPT_EVENTS = 256;
 /** The log holds no more. */
@@ -369,6 +372,7 @@ export class SessionOwner {
     this.#playout.update(playoutReply(this.#state), generation, speculative ?? undefined);
     this.#watch.update(this.#state.listener, outstandingWork(this.#state));
     this.#uplink.hurry(isDeciding(this.#state));
+    if (this.#outWanted) this.#readOut();
   }
 
   #forward(event: SessionEvent): void {
@@ -577,7 +581,7 @@ export class SessionOwner {
   /** Reads what is new in the `out` stream; one reading at a time. */
   #readOut(): void {
     this.#outWanted = true;
-    if (!this.#live || this.#readingOut || this.#gone) return;
+    if (!this.#live || this.#readingOut || !this.#wantsOut) return;
     this.#readingOut = true;
     this.#drainOut()
       .catch((err: unknown) => this.#logger.debug({ err }, 'reading reply audio failed; it is tried again'))
@@ -586,8 +590,13 @@ export class SessionOwner {
       });
   }
 
+  /** There is reply audio to be read, and room for it. */
+  get #wantsOut(): boolean {
+    return this.#outWanted && !this.#gone && this.#playout.aheadMs < KEPT_AHEAD_MS;
+  }
+
   async #drainOut(): Promise<void> {
-    while (this.#outWanted && !this.#gone) {
+    while (this.#wantsOut) {
       // Cleared first: what is published while the reading is under way asks for another.
       this.#outWanted = false;
       const entries = await this.#readEntries();

@@ -134,6 +134,19 @@ export class Playout {
     store.set(chunk.clause, chunks);
   }
 
+  /** Milliseconds of the reply on stage that could be sent now, one after the other, and have not been. */
+  get aheadMs(): number {
+    let samples = 0;
+    for (let clause = this.#clause; clause < (this.#reply?.clauses.length ?? 0); clause += 1) {
+      const last = this.#chunks.get(clause)?.at(-1);
+      const from = clause === this.#clause ? this.#clauseSent : 0;
+      const end = last ? last.startSample + last.pcm.byteLength / 2 : from;
+      samples += Math.max(0, end - from);
+      if (end < (this.#reply?.clauses[clause]?.samples ?? Number.POSITIVE_INFINITY)) break;
+    }
+    return (samples / this.#rateHz) * 1_000;
+  }
+
   /** The client says it has played this much of the reply. */
   clientPlayed(reply: Reply, samples: number, nowMs: number): void {
     if (!sameReply(reply, this.#reply)) return;

@@ -13,7 +13,7 @@ const SETTLE_MS = 15_000;
 const MEASURE_MS = 20_000;
 const TARGETS = { perCore: 1_000, idleKib: 50 };
 /** A reply that goes on for about a minute, made a little faster than it is heard. */
-const STORY = { ...QUICK_ANSWER, tokensPerSecond: 30, realTimeFactor: 0.8, secondsPerCharacter: 0.06 };
+const STORY = { ...QUICK_ANSWER, tokensPerSecond: 0, realTimeFactor: 0.8, secondsPerCharacter: 0.06 };
 const REST = 'Once upon a time there was a house by the sea in which nobody had lived for many years. '.repeat(12);
 
 const PLAN: Omit<TalkPlan, 'urls' | 'sessions'> = {
