@@ -15,4 +15,5 @@ export type HopMessage =
       readonly claimedMs: number;
       readonly isOk: boolean;
     }
+  | { readonly type: 'offered'; readonly atMs: number }
   | { readonly type: 'popped'; readonly turn: number; readonly atMs: number };

@@ -26,6 +26,12 @@ async function start(url: string): Promise<void> {
       tell({ type: 'claimed', turn, takenMs, claimedMs: monotonicMs(), isOk: claim.ok });
     },
   });
+  await bus.queues.listen.take({
+    slots: SLOTS,
+    async handler() {
+      tell({ type: 'offered', atMs: monotonicMs() });
+    },
+  });
   void popBare(new Redis(url.replace(/^unix:\/\//, '')));
   tell({ type: 'ready' });
 }

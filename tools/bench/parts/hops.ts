@@ -46,7 +46,13 @@ async function measure(
     logger: createLogger({ name: 'bench', level: 'silent' }),
     metrics: createMetrics({ processMetrics: false }),
   });
-  const times = { add: [] as number[], taken: [] as number[], claimed: [] as number[], bare: [] as number[] };
+  const times = {
+    add: [] as number[],
+    taken: [] as number[],
+    claimed: [] as number[],
+    bullmq: [] as number[],
+    bare: [] as number[],
+  };
   const producer = redis.client.duplicate();
   try {
     for (let turn = 1; turn <= ROUNDS + WARM_UP_ROUNDS; turn += 1) {
@@ -64,6 +70,11 @@ async function measure(
       if (!isOk) throw new Error('a claim was refused');
       await owner.close();
       await pause();
+      const listenStartMs = monotonicMs();
+      const offered = taker.next('offered');
+      await bus.queues.listen.offer(`${owner.session}.listen.${turn}`, { session: owner.session, expect: '' });
+      const { atMs: offeredMs } = await offered;
+      await pause();
       const bareStartMs = monotonicMs();
       const popped = taker.next('popped');
       await producer.ping();
@@ -73,18 +84,35 @@ async function measure(
       times.add.push(addedMs - startMs);
       times.taken.push(takenMs - startMs);
       times.claimed.push(claimedMs - startMs);
+      times.bullmq.push(offeredMs - listenStartMs);
       times.bare.push(atMs - bareStartMs);
     }
   } finally {
     producer.disconnect();
     await bus.close();
   }
-  return resultOf(summarize(times.claimed), summarize(times.bare), summarize(times.taken), summarize(times.add));
+  const { claimed, bare, taken, add, bullmq } = times;
+  return resultOf({
+    claimed: summarize(claimed),
+    bare: summarize(bare),
+    taken: summarize(taken),
+    added: summarize(add),
+    bullmq: summarize(bullmq),
+  });
 }
 
 const pause = (): Promise<void> => sleep(PAUSE_MS[0] + Math.random() * (PAUSE_MS[1] - PAUSE_MS[0]));
 
-function resultOf(claimed: Summary, bare: Summary, taken: Summary, added: Summary): PartResult {
+interface Hops {
+  readonly claimed: Summary;
+  readonly taken: Summary;
+  readonly added: Summary;
+  /** A queue over BullMQ, from added to taken. */
+  readonly bullmq: Summary;
+  readonly bare: Summary;
+}
+
+function resultOf({ claimed, bare, taken, added, bullmq }: Hops): PartResult {
   const row = (what: string, { count, mean, p50, p95, p99, max }: Summary) => [
     ...[what, count, ms(mean), ms(p50), ms(p95), ms(p99), ms(max)],
   ];
@@ -98,6 +126,7 @@ function resultOf(claimed: Summary, bare: Summary, taken: Summary, added: Summar
           row('added → claimed', claimed),
           row('   of it: added → handler called', taken),
           row('   of it: the call that adds', added),
+          row('over BullMQ: added → handler called', bullmq),
           row('PING + ZADD → BZPOPMIN', bare),
         ],
       },
@@ -109,6 +138,6 @@ function resultOf(claimed: Summary, bare: Summary, taken: Summary, added: Summar
         ? []
         : [`a hop is ${timesBare.toFixed(1)} times a bare round, not ${TARGETS.timesBare}`]),
     ],
-    data: { claimedMs: claimed, takenMs: taken, addMs: added, bareMs: bare, timesBare },
+    data: { claimedMs: claimed, takenMs: taken, addMs: added, bullmqTakenMs: bullmq, bareMs: bare, timesBare },
   };
 }
