@@ -170,6 +170,21 @@ describe('what is heard', () => {
     expect(ms(confirmedBy)).toBeLessThan(SETTINGS.confirmMs + 32);
   });
 
+  test('speech that is known for it only after a loud beginning begins with that, and is confirmed no later for it', () => {
+    // The model notices it 128 ms late.
+    const late = scene(1_024 + 128, 2_000, 1_000);
+    const loudFrom = (from: number, levelDbfs: number): Scene => ({
+      ...late,
+      levelAt: (sample) => (sample >= from && sample < samples(1_152) ? levelDbfs : late.levelAt(sample)),
+    });
+    const [started, confirmed] = listen(START, loudFrom(samples(1_024), -30)).events;
+    expect(started).toEqual({ type: 'started', detail: `1 ${samples(1_024)}` });
+    expect(confirmed?.detail).toBe(`1 ${samples(224)}`);
+    // What is not loud, or has been going on for longer, is no beginning of a word.
+    expect(listen(START, loudFrom(samples(1_024), -50)).events[0]?.detail).toBe(`1 ${samples(1_152)}`);
+    expect(listen(START, loudFrom(0, -30)).events[0]?.detail).toBe(`1 ${samples(1_152 - 256)}`);
+  });
+
   test('a turn ends as soon as the silence has lasted, counted from the last speech', () => {
     const { events, durable } = listen(START, scene(1_024, 2_048, 1_500));
     const [, , sample, decidedSample] = events.at(-1)?.detail.split(' ').map(Number) ?? [];

@@ -17,6 +17,11 @@ const msOf = (samples: number): number => samplesToMs(samples, SPEECH_SAMPLE_RAT
 
 /** Audio before the onset that belongs to a segment: the weak beginning of the first word. */
 const PRE_ROLL_SAMPLES = samplesOf(320);
+/** A sound is what an onset may be back-dated over from this level on, and so much above the background. */
+const LOUD_DBFS = -45;
+const LOUD_ABOVE_DB = 12;
+/** No further: what goes on for longer without being speech is something else. */
+const BACK_DATED_SAMPLES = samplesOf(256);
 /** How far the cursor may fall behind while nothing is said. */
 const SILENT_MOVE_SAMPLES = samplesOf(900) + PRE_ROLL_SAMPLES;
 /** In speech without a pause a place to cut is looked for from here on, and the best so far taken here. */
@@ -51,7 +56,7 @@ export interface HeardFrame {
   readonly probability: number;
   /** What is taken for the level of the background, this frame included; kept for who hears on from the next cut. */
   readonly backgroundDbfs?: number | undefined;
-  /** Called only where a quiet place is looked for. */
+  /** Called where a quiet place is looked for, or where a sound begins. */
   levelDbfs(): number;
 }
 
@@ -123,6 +128,7 @@ export class Hearing {
   #quietest: { readonly sample: number; readonly levelDbfs: number } | undefined;
   #previousLevelDbfs: number | undefined;
   #cuts = 0;
+  #loudFrom: number | undefined;
   /** As the last frame left it. */
   #backgroundDbfs: number | undefined;
   /** What is known of the present pause. */
@@ -184,7 +190,8 @@ export class Hearing {
     this.#position = frame.startSample + frame.samples;
     this.#backgroundDbfs = frame.backgroundDbfs ?? this.#backgroundDbfs;
     const { state, event } = stepVoiceActivity(this.#activity, frame, this.#voiceActivitySettings());
-    this.#activity = state;
+    this.#followLoudness(frame);
+    this.#activity = event?.type === 'onset' ? this.#backDated(state) : state;
     if (isSpeaking(state)) {
       this.#speak(actions);
       this.#lookForCut(frame, actions);
@@ -199,6 +206,22 @@ export class Hearing {
     }
     this.#rest(actions);
     return actions;
+  }
+
+  /** Where the sound began that goes on, if it is too loud for the background. */
+  #followLoudness(frame: HeardFrame): void {
+    if (isSpeaking(this.#activity)) return;
+    const isLoud =
+      frame.levelDbfs() >= Math.max(LOUD_DBFS, (this.#backgroundDbfs ?? Number.NEGATIVE_INFINITY) + LOUD_ABOVE_DB);
+    this.#loudFrom = isLoud ? (this.#loudFrom ?? frame.startSample) : undefined;
+  }
+
+  /** Speech begins with the sound that it belongs to: some first sounds are known for speech only by what follows them. */
+  #backDated(activity: VoiceActivity): VoiceActivity {
+    if (activity.phase === 'silence' || this.#loudFrom === undefined) return activity;
+    const earliest = Math.max(this.#cutSample, activity.onsetSample - BACK_DATED_SAMPLES);
+    const onsetSample = Math.min(activity.onsetSample, Math.max(earliest, this.#loudFrom));
+    return { ...activity, onsetSample, speechSamples: activity.speechSamples + activity.onsetSample - onsetSample };
   }
 
   /** The user says that the turn is over: it ends at `sample`, if there is one. */
@@ -403,6 +426,7 @@ export class Hearing {
     this.#cutSample = cursor;
     this.#position = cursor;
     this.#cuts += 1;
+    this.#loudFrom = undefined;
     this.#quietest = undefined;
     this.#previousLevelDbfs = undefined;
     // A cut in the middle of speech; had the speech begun after the cursor, its end would lie after it.
