@@ -178,6 +178,22 @@ describe('the owner of a session', () => {
     expect(claims).toEqual([true]);
   });
 
+  it('ends what is being said when its client sends no audio any more, once, and not where the client ends turns', async () => {
+    const on = await bus('g1');
+    const registry = await gateway(on);
+    const [muted, manual] = [await start(registry), await start(registry)];
+    await manual.owner.input({ type: 'input.settings', settings: { turnDetection: 'manual' } });
+    for (const { owner } of [muted, manual]) {
+      await workers(on, owner).hear({ type: 'speech.started', utterance: 1, sample: 0 });
+    }
+    const commits = async ({ owner }: { owner: SessionOwner }) =>
+      (await on.log.read(owner.session, '0-0')).filter(({ type }) => type === 'input.commit').length;
+    await waitUntil(async () => (await commits(muted)) > 0, 4_000);
+    await systemClock.sleep(500);
+    expect(await commits(muted)).toBe(1);
+    expect(await commits(manual)).toBe(0);
+  });
+
   it('sends the first audio of a prepared reply with the end of the turn, in the same turn of the loop', async () => {
     const on = await bus('g1');
     let entriesRead = 0;

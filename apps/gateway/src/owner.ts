@@ -45,6 +45,8 @@ const OUTBOX_DONE_AFTER_MS = 250;
 const ACK_INTERVAL_MS = 200;
 /** An owner that was stopped or cut off from Redis for longer may have a successor, and asks before it says more. */
 const STALL_MS = 500;
+/** A client that sends no audio for so long while its user is being heard is taken at its word: nothing is being said. */
+const MUTED_MS = 2_000;
 /** Reply audio stops when Redis has been out of reach this long: somebody else may be playing it. */
 const REDIS_SILENCE_MS = 1_000;
 /** Entries of reply audio in one read: some two seconds, or one and a half of a voice that is made as it is heard. */
@@ -125,6 +127,8 @@ export class SessionOwner {
   #redisSeenMs: number;
   #firstAudioOf: number | undefined;
   #firedSince: EventId | undefined;
+  /** The utterance that was ended because no audio came. */
+  #mutedUtterance: number | undefined;
 
   constructor(deps: OwnerDeps, session: SessionId, snapshot: SessionSnapshot) {
     this.#deps = deps;
@@ -296,6 +300,7 @@ export class SessionOwner {
       this.#link.control({ type: 'audio.ack', sample: this.#watch.audioCursor });
       this.#uplink.reportOverflow(this.#watch.audioCursor);
       this.#enforceLimits(nowMs);
+      this.#endMuted(nowMs);
     }
     if (this.#live && bus.connected) this.#fireTimer();
     if (this.#outbox.hasDone && nowMs - this.#lastCommitMs >= OUTBOX_DONE_AFTER_MS) this.#pump();
@@ -677,6 +682,16 @@ export class SessionOwner {
     this.#link?.control({ type: 'error', fatal: true, ...new VoiceError(code).toWire() });
     this.#lastActivityMs = nowMs;
     void this.#report({ type: 'input.close', reason: code });
+  }
+
+  /** A listener counts samples, and waits for ever for the silence that a muted client does not send. */
+  #endMuted(nowMs: number): void {
+    const { utterance, settings } = this.#state;
+    if (!utterance || settings.turnDetection === 'manual' || this.#mutedUtterance === utterance.number) return;
+    if (this.#uplink.idleMs(nowMs) < MUTED_MS) return;
+    this.#mutedUtterance = utterance.number;
+    this.#uplink.flush();
+    void this.#report({ type: 'input.commit' });
   }
 
   /** Events the client lacks up to the committed cursor; later ones come with the replay. */

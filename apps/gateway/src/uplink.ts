@@ -75,6 +75,11 @@ export class Uplink {
     return Math.max(0, spokenMs + this.#options.clock.nowMs() - this.#acceptedAtMs);
   }
 
+  /** How long nothing has come. */
+  idleMs(nowMs: number): number {
+    return nowMs - this.#acceptedAtMs;
+  }
+
   /** First sample the session lacks. */
   get nextSample(): number {
     return this.#next;
