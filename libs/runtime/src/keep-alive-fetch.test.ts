@@ -32,11 +32,15 @@ describe.each(KINDS)('%s', (_, create) => {
   });
 
   it('sends method, headers and body, and answers status, headers and body', async () => {
-    answer = async (request, response) => {
+    answer = (request, response) => {
       let body = '';
-      for await (const chunk of request) body += String(chunk);
-      response.writeHead(418, { 'content-type': 'application/json', 'x-two': ['a', 'b'] });
-      response.end(JSON.stringify({ method: request.method, type: request.headers['x-type'], body }));
+      request.on('data', (chunk) => {
+        body += String(chunk);
+      });
+      request.on('end', () => {
+        response.writeHead(418, { 'content-type': 'application/json', 'x-two': ['a', 'b'] });
+        response.end(JSON.stringify({ method: request.method, type: request.headers['x-type'], body }));
+      });
     };
     const response = await connections.fetch(url, { method: 'POST', headers: { 'X-Type': 't' }, body: 'hello' });
     expect(response.status).toBe(418);
