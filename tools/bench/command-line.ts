@@ -13,6 +13,7 @@ interface Given {
   readonly patience?: number[];
   readonly speakers: number;
   readonly tuning: boolean;
+  readonly words?: string;
   readonly draw?: string;
 }
 
@@ -21,7 +22,7 @@ export function parseCommandLine(argv: readonly string[]): { parts: readonly Par
   const names = PARTS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`);
   const command = new Command('npm run bench --')
     .description(
-      'Measures what the pipeline itself costs, on scripted engines. Without a part: all but turns and soak.',
+      'Measures what the pipeline itself costs, on scripted engines. Without a part: all but ends, turns and soak.',
     )
     .argument('[parts...]', 'parts to run, in this order', (name, before: Part[] | undefined) => [
       ...(before ?? []),
@@ -32,26 +33,34 @@ export function parseCommandLine(argv: readonly string[]): { parts: readonly Par
     .option('--minutes <n>', 'length of the soak', positive, 10)
     .option('--soak-sessions <n>', 'sessions of the soak', positive, 200)
     .option('--profile <folder>', 'write a CPU profile of every process there, for the DevTools of Chrome')
-    .option('--quick', 'turns: a run of a few minutes', false)
+    .option('--quick', 'ends, turns: a run of a few minutes', false)
     .addOption(
-      new Option('--recognizer <engine>', 'turns: what recognises speech, sherpa being the small model for tests')
+      new Option('--recognizer <engine>', 'ends, turns: what recognises speech, sherpa being the small model for tests')
         .choices(['pocketsphinx', 'sherpa'])
         .default('pocketsphinx'),
     )
-    .option('--patience <list>', 'turns: values of patience to measure at, separated by commas', percentages)
+    .option('--patience <list>', 'ends, turns: values of patience to measure at, separated by commas', percentages)
     .option('--speakers <n>', 'turns: people who speak at the same time', positive, 5)
-    .option('--tuning', 'turns: take the part of the corpus to tune on, not the held-out one', false)
-    .option('--draw <file>', 'turns: draw the curve of false cut-offs against waits there, as SVG')
+    .option('--tuning', 'ends, turns: take the part of the corpus to tune on, not the held-out one', false)
+    .option('--words <file>', 'ends: keep what was understood there, and take it from there the next time')
+    .option('--draw <file>', 'ends, turns: draw the curve of false cut-offs against waits there, as SVG')
     .addHelpText(
       'after',
       `\nParts:\n${names.join('\n')}\n\nResults are also written to PARLEY_DATA_DIR/bench, as JSON.`,
     )
     .parse([...argv]);
-  const { profile, patience, draw, ...given } = command.opts<Given>();
+  const { profile, patience, words, draw, ...given } = command.opts<Given>();
   const [parts] = command.processedArgs as [Part[] | undefined];
   return {
-    parts: parts ?? PARTS.filter(({ name }) => name !== 'soak' && name !== 'turns'),
-    options: { sessions: undefined, ...given, profileDir: profile, patiences: patience, drawFile: draw },
+    parts: parts ?? PARTS.filter(({ name }) => name !== 'soak' && name !== 'turns' && name !== 'ends'),
+    options: {
+      sessions: undefined,
+      ...given,
+      profileDir: profile,
+      patiences: patience,
+      wordsFile: words,
+      drawFile: draw,
+    },
   };
 }
 

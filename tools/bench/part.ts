@@ -26,15 +26,17 @@ export interface BenchOptions {
   readonly profileDir: string | undefined;
   /** A few minutes' run of parts that would take long. */
   readonly quick: boolean;
-  /** Turns: what recognises speech. */
+  /** Ends, turns: what recognises speech. */
   readonly recognizer: 'pocketsphinx' | 'sherpa';
-  /** Turns: values of `patience` to measure at. */
+  /** Ends, turns: values of `patience` to measure at. */
   readonly patiences: readonly number[] | undefined;
   /** Turns: people who speak at the same time. */
   readonly speakers: number;
-  /** Turns: takes the part of the corpus that is there to tune on. */
+  /** Ends, turns: takes the part of the corpus that is there to tune on. */
   readonly tuning: boolean;
-  /** Turns: draws the curve there, as SVG. */
+  /** Ends: what was understood is kept in this file, and taken from it where it is there already. */
+  readonly wordsFile: string | undefined;
+  /** Ends, turns: draws the curve there, as SVG. */
   readonly drawFile: string | undefined;
 }
 

@@ -1,6 +1,7 @@
 import type { Part } from './part.ts';
 import { bargeInPart } from './parts/barge-in.ts';
 import { costPart } from './parts/cost.ts';
+import { endsPart } from './parts/ends.ts';
 import { gatewayPart } from './parts/gateway.ts';
 import { hopsPart } from './parts/hops.ts';
 import { soakPart } from './parts/soak.ts';
@@ -16,6 +17,7 @@ export const PARTS: readonly Part[] = [
   vadPart,
   bargeInPart,
   costPart,
+  endsPart,
   turnsPart,
   soakPart,
 ];

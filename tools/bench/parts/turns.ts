@@ -7,8 +7,22 @@ import { type System, startRedis, startSystem } from '@parley/testkit';
 import type { Part, PartContext, PartResult, ResultTable } from '../part.ts';
 import { summarize } from '../statistics.ts';
 import { Corpus, coughs, type Utterance } from '../turns/corpus.ts';
-import { drawCurve } from '../turns/curve.ts';
-import { type EndFound, findEnds } from '../turns/endpointing.ts';
+import {
+  curveOf,
+  DEFAULT_PATIENCE,
+  type EndRun,
+  endData,
+  endRemarks,
+  endsTable,
+  known,
+  modelName,
+  PATIENCES,
+  pausesTable,
+  percent,
+  share,
+  whole,
+} from '../turns/end-figures.ts';
+import { findEnds } from '../turns/endpointing.ts';
 import { Engines } from '../turns/engines.ts';
 import {
   disturbReplies,
@@ -18,13 +32,11 @@ import {
   type OverReply,
   type Stopped,
 } from '../turns/interrupting.ts';
-import { UTTERANCE_CLASSES, type UtteranceClass } from '../turns/seeds.ts';
+import type { UtteranceClass } from '../turns/seeds.ts';
 import { type Answered, hearAnswers, USUAL_PACE } from '../turns/speculating.ts';
 
 const MODEL_DIR = fileURLToPath(new URL('../../../libs/testkit/fixtures/models/smart-turn-v3', import.meta.url));
 const STT_MODEL_DIR = fileURLToPath(new URL('../../../libs/testkit/fixtures/models/tiny-stt-en', import.meta.url));
-const DEFAULT_PATIENCE = 50;
-const PATIENCES = [0, 25, 50, 75, 100];
 const CONFIRM_MS = 200;
 /** Moments of a reply at which somebody speaks over it: at its first sample, and later. */
 const INTERRUPT_AFTER_MS = [0, 250, 900, 2_000, 3_500];
@@ -33,21 +45,11 @@ const QUICK_ENGINES = { firstTokenMs: 20, tokensPerSecond: 200, firstByteMs: 20,
 /** More than what the benchmark itself brings. */
 const BUSY_LOAD = 1.5;
 const TARGETS = {
-  falseCutOffs: 0.05,
-  waitP50Ms: 400,
-  waitP90Ms: 900,
   silentMs: CONFIRM_MS + 80,
   beyondMs: 20,
   abortMs: 100,
   firstAudioMs: 20,
 };
-
-/** What was measured with one set of settings. */
-interface EndRun {
-  readonly model: boolean;
-  readonly patience: number;
-  readonly found: readonly EndFound[];
-}
 
 /** How well turns are taken, by a corpus of synthesised speech that goes through the whole system. */
 export const turnsPart: Part = {
@@ -67,7 +69,7 @@ export const turnsPart: Part = {
       ...(await measureSpeculation(lab, corpus, context)),
     }));
     loads.push(loadPerCore());
-    if (options.drawFile !== undefined) await writeFile(options.drawFile, curveOf(ends));
+    if (options.drawFile !== undefined) await writeFile(options.drawFile, curveOf(linesOf(ends)));
     return resultOf(ends, rest, options.recognizer, loads);
   },
 };
@@ -183,103 +185,8 @@ const spread = <T>(recordings: readonly T[], count: number, momentsMs: readonly 
     afterMs: momentsMs[index % momentsMs.length] ?? 0,
   })).filter((trial): trial is OverReply & { recording: T & OverReply['recording'] } => trial.recording !== undefined);
 
-const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`);
-const share = <T>(items: readonly T[], which: (item: T) => boolean): number =>
-  items.filter(which).length / items.length;
-const known = (values: readonly (number | undefined)[]): number[] => values.filter((value) => value !== undefined);
-const whole = (value: number): string => value.toFixed(0);
-
-/** The 90th percentile, a measurement. */
-const p90 = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.max(0, Math.ceil(0.9 * values.length) - 1)] ?? Number.NaN;
-
-function endFigures(found: readonly EndFound[]) {
-  const waits = known(found.map(({ waitMs }) => waitMs));
-  const chosen = known(found.map(({ chosenMs }) => chosenMs));
-  return {
-    count: found.length,
-    falseCutOffs: share(found, ({ cutOffInMs }) => cutOffInMs.length > 0),
-    missing: found.filter(({ waitMs }) => waitMs === undefined).length,
-    waitP50Ms: summarize(waits).p50,
-    waitP90Ms: p90(waits),
-    chosenP50Ms: summarize(chosen).p50,
-    eagerPerUtterance: found.reduce((sum, { eager }) => sum + eager, 0) / Math.max(1, found.length),
-    resumedPerUtterance: found.reduce((sum, { resumed }) => sum + resumed, 0) / Math.max(1, found.length),
-  };
-}
-
-const ofKind = (found: readonly EndFound[], kind: UtteranceClass) => found.filter((one) => one.kind === kind);
-const modelName = (model: boolean): string => (model ? 'with' : 'without');
-
-function endsTable(ends: readonly EndRun[]): ResultTable {
-  return {
-    title: 'Ends of turns: false cut-offs against the wait from the last loud sample to turn.ended at the client, ms',
-    head: [
-      'Patience',
-      'Smart Turn',
-      'Kind',
-      'n',
-      'false cut-offs',
-      'wait p50',
-      'p90',
-      'chosen p50',
-      'eager',
-      'resumed',
-    ],
-    rows: ends.flatMap(({ model, patience, found }) =>
-      [...UTTERANCE_CLASSES, 'all' as const].map((kind) => {
-        const figures = endFigures(kind === 'all' ? found : ofKind(found, kind));
-        return [
-          ...[patience, modelName(model), kind, figures.count, percent(figures.falseCutOffs)],
-          ...[whole(figures.waitP50Ms), whole(figures.waitP90Ms), whole(figures.chosenP50Ms)],
-          ...[figures.eagerPerUtterance.toFixed(2), figures.resumedPerUtterance.toFixed(2)],
-        ];
-      }),
-    ),
-  };
-}
-
-/** False cut-offs by the length of the pause, at default patience. */
-function pausesTable(ends: readonly EndRun[]): ResultTable {
-  const runs = ends.filter(({ patience }) => patience === DEFAULT_PATIENCE);
-  const lengths = [...new Set(runs.flatMap(({ found }) => found.flatMap(({ pausesMs }) => pausesMs)))].sort(
-    (a, b) => a - b,
-  );
-  return {
-    title: `Pauses taken for the end, by their length, patience ${DEFAULT_PATIENCE}`,
-    head: ['Smart Turn', 'Kind', ...lengths.map((lengthMs) => `${lengthMs} ms`)],
-    rows: runs.flatMap(({ model, found }) =>
-      UTTERANCE_CLASSES.filter((kind) => kind !== 'complete').map((kind) => [
-        ...[modelName(model), kind],
-        ...lengths.map((lengthMs) => {
-          const own = ofKind(found, kind);
-          const pauses = own.flatMap(({ pausesMs }) => pausesMs).filter((pause) => pause === lengthMs).length;
-          const cut = own.flatMap(({ cutOffInMs }) => cutOffInMs).filter((pause) => pause === lengthMs).length;
-          return pauses === 0 ? '' : `${cut} of ${pauses}`;
-        }),
-      ]),
-    ),
-  };
-}
-
-function curveOf(ends: readonly EndRun[]): string {
-  const lines = [true, false].flatMap((model) => {
-    const runs = ends.filter((run) => run.model === model);
-    if (runs.length === 0) return [];
-    const points = runs.map(({ patience, found }) => ({
-      label: `${patience}`,
-      x: endFigures(ofKind(found, 'complete')).waitP50Ms,
-      y: 100 * endFigures(found).falseCutOffs,
-    }));
-    return [{ name: `${modelName(model)} Smart Turn`, points }];
-  });
-  return drawCurve(lines, {
-    title: 'False cut-offs against wait, by patience',
-    x: 'wait after complete sentences, median, ms',
-    y: 'utterances cut off, %',
-    target: { x: TARGETS.waitP50Ms, y: 100 * TARGETS.falseCutOffs },
-  });
-}
+const linesOf = (ends: readonly EndRun[]) =>
+  [true, false].map((model) => [`${modelName(model)} Smart Turn`, ends.filter((run) => run.model === model)] as const);
 
 const row = (what: string, values: readonly number[]): (string | number)[] => {
   const { count, p50, p95, max } = summarize(values);
@@ -382,7 +289,7 @@ function resultOf(
   const unheard = rest.interruptions.filter(({ unheardWords }) => unheardWords.length > 0);
   return {
     tables: [
-      endsTable(ends),
+      endsTable(ends, 'turn.ended at the client'),
       pausesTable(ends),
       interruptionTable(rest.interruptions),
       asideTable([
@@ -413,11 +320,7 @@ function resultOf(
     data: {
       recognizer,
       loadPerCore: loads,
-      ends: ends.map(({ model, patience, found }) => ({
-        ...{ smartTurn: model, patience, all: endFigures(found) },
-        byKind: Object.fromEntries(UTTERANCE_CLASSES.map((kind) => [kind, endFigures(ofKind(found, kind))])),
-        utterances: found,
-      })),
+      ends: ends.map(endData),
       interruptions: rest.interruptions,
       unheardWords: unheard.length,
       backchannels: rest.backchannels,
@@ -425,28 +328,6 @@ function resultOf(
       speculation: { ...speculationFigures(rest), on: rest.speculating, off: rest.waiting },
     },
   };
-}
-
-function endRemarks({ model, found }: EndRun): string[] {
-  const name = `${modelName(model)} Smart Turn`;
-  const complete = endFigures(ofKind(found, 'complete'));
-  return [
-    ...UTTERANCE_CLASSES.flatMap((kind) => {
-      const { falseCutOffs, count } = endFigures(ofKind(found, kind));
-      return falseCutOffs <= TARGETS.falseCutOffs
-        ? []
-        : [`${name}: ${percent(falseCutOffs)} of ${count} "${kind}" cut off, not 5 %`];
-    }),
-    ...(complete.waitP50Ms <= TARGETS.waitP50Ms
-      ? []
-      : [`${name}: wait p50 is ${whole(complete.waitP50Ms)} ms, not ${TARGETS.waitP50Ms}`]),
-    ...(complete.waitP90Ms <= TARGETS.waitP90Ms
-      ? []
-      : [`${name}: wait p90 is ${whole(complete.waitP90Ms)} ms, not ${TARGETS.waitP90Ms}`]),
-    ...found
-      .filter(({ waitMs }) => waitMs === undefined)
-      .map(({ text, voice }) => `${name}: no end of "${text}" (${voice})`),
-  ];
 }
 
 function interruptionRemarks(stopped: readonly Stopped[]): string[] {

@@ -22,6 +22,8 @@ export interface Recording {
 /** A whole utterance of one speaker. */
 export interface Utterance extends Recording {
   readonly kind: UtteranceClass;
+  /** What is said between the pauses, and where in the samples. */
+  readonly pieces: readonly { readonly text: string; readonly startSample: number; readonly endSample: number }[];
   /** Lengths of the pauses inside. */
   readonly pausesMs: readonly number[];
 }
@@ -86,11 +88,17 @@ export class Corpus {
     const lengths = kind === 'number' ? NUMBER_PAUSES_MS : PAUSES_MS;
     const pausesMs = pieces.slice(1).map((_, index) => lengths[(variant + 2 * index) % lengths.length] ?? 300);
     const parts: Int16Array[] = [];
-    for (const [index, piece] of pieces.entries()) {
+    const placed: Utterance['pieces'][number][] = [];
+    let at = 0;
+    for (const [index, text] of pieces.entries()) {
       if (index > 0) parts.push(new Int16Array(Math.round((pausesMs[index - 1] ?? 0) / SECONDS)));
-      parts.push(await this.#render(piece, voice));
+      const spoken = await this.#render(text, voice);
+      const startSample = at + (index > 0 ? (parts.at(-1)?.length ?? 0) : 0);
+      parts.push(spoken);
+      at = startSample + spoken.length;
+      placed.push({ text, startSample, endSample: at });
     }
-    return { kind, text: pieces.join(' '), voice, samples: joined(parts), pausesMs };
+    return { kind, text: pieces.join(' '), pieces: placed, voice, samples: joined(parts), pausesMs };
   }
 
   #render(text: string, voice: Voice): Promise<Int16Array> {
@@ -168,7 +176,7 @@ function shuffled<T>(items: readonly T[]): T[] {
 }
 
 /** Numbers from 0 to 1 by a linear congruential generator: nothing is to differ from run to run. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;

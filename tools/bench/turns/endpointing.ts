@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '@parley/protocol';
+import { speakersOf } from './conversation.ts';
 import type { Utterance } from './corpus.ts';
 import type { Engines } from './engines.ts';
 import { inParallel } from './in-parallel.ts';
@@ -25,8 +26,6 @@ export interface EndFound {
   readonly resumed: number;
 }
 
-/** Utterances of one voice that make a conversation: habits are learnt within. */
-const UTTERANCES_PER_SPEAKER = 8;
 const END_TIMEOUT_MS = 8_000;
 const BREATH_MS = [400, 900] as const;
 
@@ -74,37 +73,9 @@ async function findEnd(person: Person, utterance: Utterance): Promise<EndFound> 
 }
 
 /** Length of the pause around or before a sample of an utterance. */
-function pauseAt({ samples, pausesMs }: Utterance, sample: number): number {
-  // Pauses are digital silence of known lengths, in order: the one that begins last before the sample is meant.
-  let at = 0;
-  let lengthMs = 0;
-  for (const pauseMs of pausesMs) {
-    const start = silenceFrom(samples, at, pauseMs * 16);
-    if (start < 0 || start > sample) break;
-    lengthMs = pauseMs;
-    at = start + pauseMs * 16;
-  }
-  return lengthMs;
-}
-
-function silenceFrom(samples: Int16Array, from: number, length: number): number {
-  let run = 0;
-  for (let at = from; at < samples.length; at += 1) {
-    run = samples[at] === 0 ? run + 1 : 0;
-    if (run === length) return at - length + 1;
-  }
-  return -1;
-}
-
-/** Utterances by voice, in conversations. */
-function speakersOf(utterances: readonly Utterance[]): readonly (readonly Utterance[])[] {
-  const voices = [...new Set(utterances.map(({ voice }) => voice))];
-  const byVoice = voices.map((voice) => utterances.filter((utterance) => utterance.voice === voice));
-  return byVoice.flatMap((own) =>
-    Array.from({ length: Math.ceil(own.length / UTTERANCES_PER_SPEAKER) }, (_, index) =>
-      own.slice(index * UTTERANCES_PER_SPEAKER, (index + 1) * UTTERANCES_PER_SPEAKER),
-    ),
-  );
+export function pauseAt({ pieces, pausesMs }: Utterance, sample: number): number {
+  const index = pieces.findLastIndex(({ endSample }) => endSample <= sample);
+  return pausesMs[index] ?? 0;
 }
 
 export const breathe = (): Promise<void> => sleep(BREATH_MS[0] + Math.random() * (BREATH_MS[1] - BREATH_MS[0]));
