@@ -12,6 +12,7 @@ const COMPLETE_TURNS: Readonly<Record<string, readonly string[]>> = {
     'I would like to book a table for two people, please.',
     'how many people live in the city of melbourne',
     'yes',
+    'no',
     'hello can you hear me now',
     'um yes where is the nearest pharmacy',
     'I have a dog. What does he eat?',
@@ -52,6 +53,9 @@ const INCOMPLETE_TURNS: Readonly<Record<string, readonly string[]>> = {
     'do you',
     'it costs more than',
     'can you please give me the phone number of my',
+    'if it rains tomorrow',
+    'it costs two hundred and',
+    'please set the oven to',
   ],
   de: ['ich möchte gerne einen', 'wie wird das', 'ich würde gern', 'weil', 'und ähm'],
   es: ['quiero reservar una', 'me gustaría', 'porque', 'voy a', 'dónde está el'],
@@ -95,13 +99,114 @@ describe('a text', () => {
     ['ko', '제 번호는 공일공'],
     ['en', 'where are you from'],
     ['en', 'please turn it off'],
-    ['en', 'if it rains tomorrow'],
     ['en', 'the kitchen lights'],
     ['en', 'my pin is one two three four'],
     ['de', 'ruf mich an wenn du da bist und mach dann das licht aus'],
   ])('may be a whole turn: %s “%s”', (language, text) => {
     expect(textCompleteness(text, language)).toBeGreaterThan(INCOMPLETE);
     expect(textCompleteness(text, language)).toBeLessThan(COMPLETE);
+  });
+
+  /** A clause in front, with and without the one that it belongs to. */
+  test.each([
+    ['en', 'when the lesson was over', 'when the lesson was over everybody went home'],
+    ['en', 'as soon as she arrives', 'as soon as she arrives we can start'],
+    ['en', 'before they sold the house', 'before they sold the house they painted the walls'],
+    ['en', 'although it was late', 'although it was late nobody wanted to leave'],
+    ['en', 'once you know the rules', 'once you know the rules the game is easy'],
+    ['en', 'if you meet my brother', 'if you meet my brother tell him to write'],
+    ['en', 'well while you were away', 'well while you were away they repaired the roof'],
+    ['de', 'wenn es morgen regnet', 'wenn es morgen regnet können wir zu hause bleiben'],
+    ['de', 'bevor du gehst', 'bevor du gehst mach bitte das licht aus'],
+    ['fr', "quand j'étais petit", "quand j'étais petit nous avions un chien"],
+    ['es', 'si llueve mañana', 'si llueve mañana vamos a quedarnos todos juntos en casa'],
+    ['it', 'se piove domani', 'se piove domani andiamo tutti insieme al museo di scienze'],
+    ['nl', 'als het morgen regent', 'als het morgen regent blijven we thuis'],
+  ])('lacks its main clause until that is there: %s “%s”, “%s”', (language, fronted, whole) => {
+    expect(textCompleteness(fronted, language)).toBeLessThanOrEqual(0.1);
+    expect(textCompleteness(whole, language)).toBeGreaterThanOrEqual(0.7);
+  });
+
+  test.each([
+    ['en', 'when was that'],
+    ['en', 'when does the shop close'],
+    ['en', 'where do you want to go when it rains'],
+    ['it', 'quando parte il treno'],
+    ['es', 'cuando sale el tren'],
+  ])('that asks when is no clause in front: %s “%s”', (language, text) => {
+    expect(textCompleteness(text, language)).toBeGreaterThan(0.5);
+  });
+
+  test.each([
+    'i wonder',
+    'do you know',
+    'could you tell me',
+    'i would like to know',
+    'could you tell me please',
+    "do you know if you don't mind",
+    'i was wondering by the way',
+  ])('wants the question that it announces: “%s”', (text) => {
+    expect(textCompleteness(text, 'en')).toBeLessThanOrEqual(INCOMPLETE);
+  });
+
+  test.each([
+    ['we need a lamp a chair', 'we need a lamp a chair and a table'],
+    ['we need some salt some pepper', 'we need some salt some pepper and some oil'],
+    ['she sells flowers candles', 'she sells flowers candles and cards'],
+  ])('enumerates until the last item has its “and”: “%s”, “%s”', (items, whole) => {
+    expect(textCompleteness(items, 'en')).toBeLessThanOrEqual(INCOMPLETE);
+    expect(textCompleteness(whole, 'en')).toBeGreaterThanOrEqual(0.7);
+  });
+
+  /** Dictated numbers, from less likely to be whole to more. */
+  test.each([
+    ['en', 'my phone number is two oh two', 'my phone number is two oh two five five five oh one nine nine'],
+    ['en', 'the code is seven seven', 'the code is seven seven one three'],
+    ['en', 'my card ends in nine three', 'my card ends in nine three one five'],
+    ['en', 'it costs four hundred', 'it costs four hundred and ten euros'],
+    ['en', 'i was born on the first of march', 'i was born on the first of march nineteen seventy'],
+    ['en', 'her mobile is oh one six for two', 'her mobile is oh one six for two nine nine one two three four'],
+    [
+      'de',
+      'meine telefonnummer ist null drei',
+      'meine telefonnummer ist null drei null eins zwei drei vier fünf sechs',
+    ],
+    ['fr', 'mon téléphone est zéro six un', 'mon téléphone est zéro six un deux trois quatre cinq six sept huit'],
+  ])('of a number depends on how long such numbers are: %s “%s”, “%s”', (language, part, whole) => {
+    expect(textCompleteness(part, language)).toBeLessThanOrEqual(0.45);
+    expect(textCompleteness(whole, language)).toBeGreaterThan(textCompleteness(part, language));
+  });
+
+  test.each([
+    ['en', 'what would you like', 'i would like'],
+    ['en', 'how long does the trip take', 'the trip will take'],
+    ['en', 'where are you from', 'the letter came from'],
+    ['en', 'she read me a book', 'she wanted to book'],
+    ['en', 'i know where the keys are', 'the keys are'],
+    ['en', 'no', 'there is no'],
+    ['de', 'ich bleibe zu hause weil ich krank bin', 'weil ich schon lange krank bin'],
+  ])('may end with what mostly wants something to follow: %s “%s”, not “%s”', (language, whole, part) => {
+    expect(textCompleteness(whole, language)).toBeGreaterThanOrEqual(0.6);
+    expect(textCompleteness(part, language)).toBeLessThanOrEqual(INCOMPLETE);
+  });
+
+  test.each([
+    ['en', 'I have never been there.', 'Have you ever been there?'],
+    ['de', 'Ich war noch nie dort.', 'Warst du schon einmal dort?'],
+    ['fr', 'Je cherche la gare.', 'Vous cherchez la gare ?'],
+  ])('with a full stop is a sentence, with a question mark a turn: %s “%s”, “%s”', (language, told, asked) => {
+    expect(textCompleteness(told, language)).toBeGreaterThan(textCompleteness(told.slice(0, -1), language));
+    expect(textCompleteness(told, language)).toBeLessThan(COMPLETE);
+    expect(textCompleteness(asked, language)).toBeGreaterThanOrEqual(COMPLETE);
+  });
+
+  test('that tells something may go on, whatever its last word, and one that asks less so', () => {
+    for (const told of ['my train was cancelled this morning', 'i saw her yesterday', 'they gave it to him']) {
+      expect(textCompleteness(told, 'en')).toBeLessThan(0.85);
+    }
+    for (const asked of ['did you see her yesterday', 'and what did they give him', 'please wake me tomorrow']) {
+      expect(textCompleteness(asked, 'en')).toBeGreaterThanOrEqual(COMPLETE);
+    }
   });
 
   test.each(['sv', 'x-klingon', 'th', 'fil-PH'])('of a language that is not known says nothing: %s', (language) => {

@@ -22,10 +22,12 @@ export const german: WordHints = {
     'ab an auf aus ein los mit nach um vor zurück sie es du mich dich sich uns euch mir dir ihm ihn ihnen da hier dort so',
   fillers: 'äh ähm öh hm hmm mhm tja also naja moment warte-mal sagen-wir mal-sehen weißt-du sozusagen halt',
   closed:
-    'bitte danke dankeschön danke-schön vielen-dank ja nein jawohl genau richtig gut okay ok klar natürlich hallo tschüss ' +
-    'auf-wiedersehen guten-morgen guten-tag guten-abend stopp halt-stopp abbrechen hilfe weiter doch egal schon-gut ' +
-    'heute morgen übermorgen gestern jetzt nochmal noch-mal wieder bitte-nicht ich-weiß-nicht keine-ahnung das-ist-alles ' +
-    'das-wars fertig heute-abend morgen-früh nächste-woche letzte-woche dieses-jahr uhr an-rufen',
+    'bitte danke dankeschön danke-schön vielen-dank ja nein jawohl genau richtig gut okay ok klar natürlich hallo ' +
+    'tschüss auf-wiedersehen guten-morgen guten-tag guten-abend stopp halt-stopp abbrechen hilfe weiter doch egal ' +
+    'schon-gut bitte-nicht ich-weiß-nicht keine-ahnung das-ist-alles das-wars fertig',
+  closing:
+    'heute morgen übermorgen gestern jetzt nochmal noch-mal wieder heute-abend morgen-früh nächste-woche letzte-woche ' +
+    'dieses-jahr uhr an-rufen',
   questions:
     'was wo wann warum wieso weshalb wer wen wem wie wohin woher welche welcher welches welchen wieviel ist sind hat haben ' +
     'hast kann kannst können könnten könntest soll sollen muss darf gibt wird würden',
@@ -33,13 +35,23 @@ export const german: WordHints = {
     'bitte stell stelle spiel spiele zeig zeige sag sage erinnere ruf rufe öffne schließ schließe schick schicke ' +
     'buch buche such suche mach mache gib schalt schalte lies erklär erkläre ich-möchte ich-hätte ich-will ' +
     'ich-brauche ich-würde hilf starte bestell bestelle reservier reserviere',
-  subordinate: 'wenn weil obwohl falls während nachdem bevor sobald da dass ob zuerst erstens zweitens',
+  coordinators: 'und oder aber also dann',
+  subordinate: 'wenn weil obwohl falls während nachdem bevor sobald da dass ob',
+  firsts: 'zuerst erstens zweitens',
+  auxiliaries:
+    'ist sind bin war waren hat habe haben hatte hatten wird werden wurde würde würden kann können könnte könnten muss müssen soll ' +
+    'sollen sollte will wollen darf dürfen mag möchte',
+  verbFinal: 'weil dass wenn ob als obwohl während nachdem bevor sobald falls damit',
+  subjects: 'ich wir er du man',
   determiners:
     'der die das den dem ein eine einen einem einer mein meine meinen dein deine sein seine ihr ihre unser unsere dieser ' +
     'diese dieses',
   numbers:
     'null eins zwei zwo drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn ' +
     'achtzehn neunzehn zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert tausend million',
-  dictated: 'nummer telefonnummer handynummer kundennummer kontonummer bestellnummer iban vorwahl ziffern',
+  digits: 'null eins zwei zwo drei vier fünf sechs sieben acht neun',
+  multipliers: 'hundert tausend million',
+  dictated: 'nummer kundennummer kontonummer bestellnummer iban ziffern',
+  telephones: 'telefonnummer handynummer vorwahl',
   codes: 'code pin postleitzahl',
 };

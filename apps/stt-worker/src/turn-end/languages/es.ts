@@ -20,9 +20,11 @@ export const spanish: WordHints = {
   fillers: 'eh em este-eh mmm hm pues-eh bueno a-ver digamos o-sea-que espera un-momento déjame-ver',
   closed:
     'por-favor gracias muchas-gracias sí no-gracias vale claro bien perfecto exacto correcto hola adiós buenos-días ' +
-    'buenas-tardes buenas-noches hasta-luego de-acuerdo está-bien no-sé no-lo-sé eso-es eso-es-todo nada-más para basta ' +
-    'cancela ayuda continúa hoy mañana ayer ahora después luego otra-vez de-nuevo también-gracias esta-noche ' +
-    'esta-tarde la-semana-que-viene la-próxima-semana no',
+    'buenas-tardes buenas-noches hasta-luego de-acuerdo está-bien no-sé no-lo-sé eso-es eso-es-todo nada-más para ' +
+    'basta cancela ayuda continúa no',
+  closing:
+    'hoy mañana ayer ahora después luego otra-vez de-nuevo también-gracias esta-noche esta-tarde la-semana-que-viene ' +
+    'la-próxima-semana',
   questions:
     'qué que cuál cuáles dónde donde cuándo cuando cómo como quién quiénes cuánto cuánta cuántos cuántas por-qué puedes puede ' +
     'podría podrías tienes tiene hay es está',
@@ -30,12 +32,17 @@ export const spanish: WordHints = {
     'por-favor pon reproduce muestra muéstrame dime recuérdame llama abre cierra envía manda reserva añade quita ' +
     'busca encuentra dame apaga enciende quiero quisiera me-gustaría necesito necesitamos lee explica ayúdame ' +
     'pide compra cancela',
-  subordinate: 'si aunque porque cuando mientras como primero segundo',
+  coordinators: 'y o pero entonces',
+  subordinate: 'si aunque porque cuando mientras como',
+  firsts: 'primero segundo',
   determiners: 'el la los las un una mi mis tu su sus nuestro nuestra este esta ese esa',
   numbers:
     'cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete ' +
     'dieciocho diecinueve veinte veintiuno veintidós treinta cuarenta cincuenta sesenta setenta ochenta noventa cien ' +
     'ciento mil millón',
-  dictated: 'número teléfono móvil cuenta tarjeta pedido referencia pasaporte dni dígitos',
+  digits: 'cero uno dos tres cuatro cinco seis siete ocho nueve',
+  multipliers: 'cien ciento mil millón',
+  dictated: 'número cuenta tarjeta pedido referencia pasaporte dni dígitos',
+  telephones: 'teléfono móvil',
   codes: 'código clave pin postal',
 };

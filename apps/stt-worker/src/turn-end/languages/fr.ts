@@ -19,10 +19,12 @@ export const french: WordHints = {
   either: 'il elle ils elles nous vous moi toi lui eux ça cela y là ici dedans dehors après avant devant derrière',
   fillers: 'euh heu hum hmm ben bah eh-bien alors-euh voyons attendez attends comment-dire disons enfin-euh',
   closed:
-    "s'il-vous-plaît s'il-te-plaît merci merci-beaucoup oui non ouais si-si d'accord ok okay bien très-bien parfait exact " +
-    "exactement bonjour bonsoir salut au-revoir à-bientôt bonne-nuit bien-sûr c'est-ça c'est-tout je-ne-sais-pas " +
-    "je-sais-pas laisse-tomber stop arrête arrêtez annule aide continue aujourd'hui demain hier maintenant " +
-    'ce-soir ce-matin encore-une-fois tout-de-suite la-semaine-prochaine plus-tard pas-du-tout',
+    "s'il-vous-plaît s'il-te-plaît merci merci-beaucoup oui non ouais si-si d'accord ok okay bien très-bien parfait " +
+    "exact exactement bonjour bonsoir salut au-revoir à-bientôt bonne-nuit bien-sûr c'est-ça c'est-tout " +
+    'je-ne-sais-pas je-sais-pas laisse-tomber stop arrête arrêtez annule aide continue',
+  closing:
+    "aujourd'hui demain hier maintenant ce-soir ce-matin encore-une-fois tout-de-suite la-semaine-prochaine plus-tard " +
+    'pas-du-tout',
   questions:
     'que quoi où quand comment pourquoi qui combien quel quelle quels quelles est-ce pouvez peux pourriez avez as ' +
     "qu'est-ce peut-on est",
@@ -30,11 +32,17 @@ export const french: WordHints = {
     "s'il-te s'il-vous mets mettez joue jouez montre montrez dis dites rappelle appelle appelez ouvre ferme " +
     "envoie envoyez réserve réservez ajoute cherche trouve donne donnez allume éteins je-voudrais j'aimerais " +
     "je-veux j'ai-besoin lis explique aide aidez commande achète annule",
-  subordinate: "si quand lorsque comme puisque quoique même-si parce d'abord premièrement",
+  coordinators: 'et ou mais donc alors',
+  subordinate: 'si quand lorsque comme puisque quoique même-si parce',
+  firsts: "d'abord premièrement",
+  subjects: "je tu il elle on ils elles nous vous j'étais j'avais j'ai",
   determiners: "le la les un une des mon ma mes ton ta tes son sa ses notre votre leur ce cette ces l'",
   numbers:
     'zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente quarante ' +
     'cinquante soixante cent mille million',
-  dictated: 'numéro téléphone portable compte carte commande référence passeport chiffres',
+  digits: 'zéro un deux trois quatre cinq six sept huit neuf',
+  multipliers: 'cent mille million',
+  dictated: 'numéro compte carte commande référence passeport chiffres',
+  telephones: 'téléphone portable',
   codes: 'code postal pin',
 };

@@ -19,9 +19,12 @@ export const italian: WordHints = {
   either: 'lui lei noi voi essi me te lo-stesso qui qua lì là dentro fuori dopo sopra sotto tutto tutti',
   fillers: 'ehm eh mmm hm allora-eh dunque vediamo aspetta un-attimo diciamo insomma cioè-eh boh',
   closed:
-    'per-favore per-piacere grazie grazie-mille sì no certo va-bene bene ok okay perfetto esatto giusto ciao buongiorno ' +
-    "buonasera buonanotte arrivederci d'accordo non-lo-so non-so è-tutto basta fermati annulla aiuto continua oggi domani " +
-    'ieri adesso ora di-nuovo ancora-una-volta stasera stamattina la-prossima-settimana più-tardi per-niente',
+    'per-favore per-piacere grazie grazie-mille sì no certo va-bene bene ok okay perfetto esatto giusto ciao ' +
+    "buongiorno buonasera buonanotte arrivederci d'accordo non-lo-so non-so è-tutto basta fermati annulla aiuto " +
+    'continua',
+  closing:
+    'oggi domani ieri adesso ora di-nuovo ancora-una-volta stasera stamattina la-prossima-settimana più-tardi ' +
+    'per-niente',
   questions:
     "che cosa cosa dove dov'è quando come com'è perché chi quale quali quanto quanta quanti quante puoi può potresti hai ha " +
     "c'è ci-sono è qual",
@@ -29,11 +32,16 @@ export const italian: WordHints = {
     'per-favore metti suona mostra mostrami dimmi ricordami chiama apri chiudi manda invia prenota aggiungi togli ' +
     'cerca trova dammi accendi spegni vorrei voglio ho-bisogno mi-piacerebbe leggi spiega aiutami ordina compra ' +
     'annulla',
-  subordinate: 'se quando mentre siccome anche-se sebbene poiché prima primo',
+  coordinators: 'e o ma allora',
+  subordinate: 'se quando mentre siccome anche-se sebbene poiché',
+  firsts: 'prima primo',
   determiners: "il lo la i gli le un uno una l' mio mia tuo tua suo sua nostro nostra questo questa quel quella",
   numbers:
     'zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici ' +
     'diciassette diciotto diciannove venti trenta quaranta cinquanta sessanta settanta ottanta novanta cento mille milione',
-  dictated: 'numero telefono cellulare conto carta ordine riferimento passaporto cifre',
+  digits: 'zero uno due tre quattro cinque sei sette otto nove',
+  multipliers: 'cento mille milione',
+  dictated: 'numero conto carta ordine riferimento passaporto cifre',
+  telephones: 'telefono cellulare',
   codes: 'codice pin cap',
 };

@@ -19,20 +19,30 @@ export const dutch: WordHints = {
   fillers: 'eh uh ehm uhm hm hmm nou even-kijken even-denken wacht-even zeg-maar laat-me-kijken tja',
   closed:
     'alsjeblieft alstublieft dank-je dank-u dank-je-wel dank-u-wel bedankt ja nee jawel goed prima oké ok okay klopt ' +
-    'precies natuurlijk hallo hoi dag doei tot-ziens goedemorgen goedemiddag goedenavond stop hou-op annuleer help verder ' +
-    'laat-maar ik-weet-het-niet weet-ik-niet dat-is-alles klaar vandaag morgen gisteren nu weer opnieuw nog-een-keer ' +
-    'vanavond vanmorgen volgende-week vorige-week dit-jaar uur',
+    'precies natuurlijk hallo hoi dag doei tot-ziens goedemorgen goedemiddag goedenavond stop hou-op annuleer help ' +
+    'verder laat-maar ik-weet-het-niet weet-ik-niet dat-is-alles klaar',
+  closing:
+    'vandaag morgen gisteren nu weer opnieuw nog-een-keer vanavond vanmorgen volgende-week vorige-week dit-jaar uur',
   questions:
     'wat waar wanneer waarom wie hoe hoeveel welke welk waarheen waarvandaan is zijn heeft heb kan kun kunt zou zal mag ' +
     'moet ga gaat',
   requests:
     'alsjeblieft zet speel toon laat vertel zeg herinner bel open sluit stuur boek reserveer voeg verwijder zoek ' +
     'vind geef doe lees leg help bestel koop annuleer ik-wil ik-zou ik-wou',
-  subordinate: 'als omdat hoewel terwijl nadat voordat zodra tenzij of eerst ten-eerste',
+  coordinators: 'en of maar dus dan',
+  subordinate: 'als omdat hoewel terwijl nadat voordat zodra tenzij of',
+  firsts: 'eerst ten-eerste',
+  auxiliaries:
+    'is zijn was waren heeft heb hebben had wordt worden werd kan kunnen moet moeten zal zullen zou wil willen mag mogen gaat ga gaan',
+  verbFinal: 'omdat dat als of hoewel terwijl nadat voordat zodra',
+  subjects: 'ik wij we hij ze',
   determiners: 'de het een mijn jouw zijn haar ons onze hun deze dit',
   numbers:
     'nul een één twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien ' +
     'achttien negentien twintig dertig veertig vijftig zestig zeventig tachtig negentig honderd duizend miljoen',
-  dictated: 'nummer telefoonnummer klantnummer rekeningnummer bestelnummer iban cijfers',
+  digits: 'nul een één twee drie vier vijf zes zeven acht negen',
+  multipliers: 'honderd duizend miljoen',
+  dictated: 'nummer klantnummer rekeningnummer bestelnummer iban cijfers',
+  telephones: 'telefoonnummer',
   codes: 'code pin pincode postcode',
 };

@@ -19,10 +19,10 @@ export const portuguese: WordHints = {
   either: 'ele ela eles elas você vocês nós isto isso aquilo aqui ali lá dentro fora perto longe tudo todos todas',
   fillers: 'eh hum hmm hã ãh ahn bem-eh deixa-eu-ver deixa-me-ver espera um-momento quer-dizer digamos tipo né',
   closed:
-    'por-favor obrigado obrigada muito-obrigado muito-obrigada sim não-obrigado claro certo está-bem tá-bom tudo-bem bom ' +
-    'ok okay perfeito exato isso-mesmo olá oi tchau adeus bom-dia boa-tarde boa-noite até-logo não-sei eu-não-sei ' +
-    'é-só-isso só-isso para pare chega cancela ajuda continua hoje amanhã ontem agora depois de-novo outra-vez esta-noite ' +
-    'semana-que-vem na-próxima-semana mais-tarde',
+    'por-favor obrigado obrigada muito-obrigado muito-obrigada sim não não-obrigado claro certo está-bem tá-bom tudo-bem ' +
+    'bom ok okay perfeito exato isso-mesmo olá oi tchau adeus bom-dia boa-tarde boa-noite até-logo não-sei eu-não-sei ' +
+    'é-só-isso só-isso para pare chega cancela ajuda continua',
+  closing: 'hoje amanhã ontem agora depois de-novo outra-vez esta-noite semana-que-vem na-próxima-semana mais-tarde',
   questions:
     'o-que que qual quais onde quando como quem quanto quanta quantos quantas por-que porque pode poderia você tem há é está ' +
     'será',
@@ -30,12 +30,17 @@ export const portuguese: WordHints = {
     'por-favor põe ponha toca toque mostra mostre diz diga lembra lembre liga ligue abre abra fecha feche envia ' +
     'envie reserva reserve adiciona procura procure acha dá dê acende apaga quero eu-quero gostaria eu-gostaria ' +
     'preciso eu-preciso lê leia explica explique ajuda-me pede compra cancela',
-  subordinate: 'se quando enquanto embora como porque caso primeiro segundo',
+  coordinators: 'e ou mas então',
+  subordinate: 'se quando enquanto embora como porque caso',
+  firsts: 'primeiro segundo',
   determiners: 'o a os as um uma meu minha teu tua seu sua nosso nossa este esta esse essa',
   numbers:
     'zero um dois duas três quatro cinco seis meia sete oito nove dez onze doze treze catorze quatorze quinze dezesseis ' +
     'dezasseis dezessete dezassete dezoito dezenove dezanove vinte trinta quarenta cinquenta sessenta setenta oitenta ' +
     'noventa cem cento mil milhão',
-  dictated: 'número telefone celular telemóvel conta cartão postal pedido referência passaporte cpf',
+  digits: 'zero um dois duas três quatro cinco seis meia sete oito nove',
+  multipliers: 'cem cento mil milhão',
+  dictated: 'número conta cartão postal pedido referência passaporte cpf',
+  telephones: 'telefone celular telemóvel',
   codes: 'código senha pin cep',
 };
