@@ -141,6 +141,11 @@ export const sttConfig = {
     schema: z.string().optional(),
     describe: 'Folder of the end-of-turn model: smart-turn-v3….onnx. Without it turns end by text and habit alone.',
   },
+  turnModelLimitMs: {
+    env: 'PARLEY_TURN_MODEL_LIMIT_MS',
+    schema: z.coerce.number().int().min(10).max(10_000).default(150),
+    describe: 'Milliseconds within which the end-of-turn model must answer to be heard; later its answer is of no use.',
+  },
   turnTextWeight: {
     env: 'PARLEY_TURN_TEXT_WEIGHT',
     schema: z.coerce.number().min(0).max(2).default(1),
@@ -148,12 +153,13 @@ export const sttConfig = {
   },
   turnSoundWeight: {
     env: 'PARLEY_TURN_SOUND_WEIGHT',
-    schema: z.coerce.number().min(0).max(2).default(0.5),
-    describe: 'How much the end-of-turn model counts beside the words, 0 for not at all.',
+    schema: z.coerce.number().min(0).max(2).default(0.4),
+    describe:
+      'How much the end-of-turn model counts beside the words at first, 0 for never; up to twice that where it proves right.',
   },
   turnHabitWeight: {
     env: 'PARLEY_TURN_HABIT_WEIGHT',
-    schema: z.coerce.number().min(0).max(1).default(0.5),
+    schema: z.coerce.number().min(0).max(1).default(0.2),
     describe: "How far the speaker's own pauses replace those of people in general: 0 for not at all, 1 wholly.",
   },
 } as const satisfies ConfigSpec;

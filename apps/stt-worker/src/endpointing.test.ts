@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type EndpointingSettings, judgeEnd, learnPause, type PauseEvidence, USUAL_PAUSE_MS } from './endpointing.ts';
+import {
+  type EndpointingSettings,
+  judgeEnd,
+  learnPause,
+  learnSoundTrust,
+  type PauseEvidence,
+  trusting,
+  USUAL_PAUSE_MS,
+} from './endpointing.ts';
 
 const SETTINGS: EndpointingSettings = {
   turnDetection: 'dynamic',
@@ -172,5 +180,33 @@ describe('the habit of a speaker', () => {
     expect(averages[0]).toBeLessThan(800);
     expect(averages.at(-1)).toBeGreaterThan(1_150);
     expect(averages).toEqual([...averages].sort((a, b) => a - b));
+  });
+});
+
+describe('trust in the sound of a speaker', () => {
+  const after = (...outcomes: readonly (readonly [sound: number, wasEnd: boolean])[]) =>
+    outcomes.reduce<number | undefined>((trust, [sound, wasEnd]) => learnSoundTrust(trust, sound, wasEnd), undefined);
+  const weight = (trust: number | undefined) => trusting(SETTINGS.weights, trust).sound;
+
+  test('is neither there nor missing at first', () => {
+    expect(weight(undefined)).toBe(SETTINGS.weights.sound);
+  });
+
+  test('grows while it proves right, and is lost sooner by being wrong', () => {
+    const right = after([0.95, true], [0.1, false], [0.9, true]);
+    expect(weight(right)).toBeGreaterThan(1.5 * SETTINGS.weights.sound);
+    expect(weight(after([0.95, true], [0.95, false], [0.1, true]))).toBeLessThan(0.25 * SETTINGS.weights.sound);
+    expect(weight(after([0.5, true], [0.5, false]))).toBe(SETTINGS.weights.sound);
+  });
+
+  test('is bounded, so that it can be won and lost again', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(probability, fc.boolean()), { maxLength: 100 }), (outcomes) => {
+        const trust = after(...outcomes);
+        expect(Math.abs(trust ?? 0)).toBeLessThanOrEqual(3);
+        expect(weight(trust)).toBeGreaterThan(0);
+        expect(weight(trust)).toBeLessThan(2 * SETTINGS.weights.sound);
+      }),
+    );
   });
 });

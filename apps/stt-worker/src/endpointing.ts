@@ -43,6 +43,10 @@ export const USUAL_PAUSE_MS = 550;
 const OWN_PAUSE_RANGE_MS = [300, 1_500] as const;
 /** How much of each pause goes into the speaker's average. */
 const HABIT_RATE = 0.2;
+/** How sure an answer of the end-of-turn model counts as at most, when it is judged by what came true. */
+const SOUND_SURE = 0.9;
+/** Trust in the model, in log-odds, stays between these: it can always be won and lost again. */
+const SOUND_TRUST_LIMIT = 3;
 /** The risk of cutting in that is taken at the end of the wait. */
 const RISK = 0.05;
 /** Speech without a word was none: nobody is to wait for what it interrupted. */
@@ -73,6 +77,23 @@ export function judgeEnd(
 /** The speaker's average pause within a turn after one more. */
 export const learnPause = (ownPauseMs: number | undefined, pauseMs: number): number =>
   Math.round((1 - HABIT_RATE) * (ownPauseMs ?? USUAL_PAUSE_MS) + HABIT_RATE * pauseMs);
+
+/**
+ * How far the end-of-turn model is to be trusted with a speaker, after one more pause has turned out to be inside the turn or
+ * its end: the log-odds that it understands this voice, on this line, at all, against that it guesses. Nothing is known at
+ * first, so 0.
+ */
+export function learnSoundTrust(trust: number | undefined, soundProbability: number, wasEnd: boolean): number {
+  const ofOutcome = clamp(wasEnd ? soundProbability : 1 - soundProbability, 1 - SOUND_SURE, SOUND_SURE);
+  const learnt = clamp((trust ?? 0) + Math.log(ofOutcome / 0.5), -SOUND_TRUST_LIMIT, SOUND_TRUST_LIMIT);
+  return Math.round(learnt * 100) / 100;
+}
+
+/** Weights for a speaker: the sound counts from nothing up to twice as much, by how far it is to be trusted. */
+export const trusting = (weights: EvidenceWeights, soundTrust: number | undefined): EvidenceWeights => ({
+  ...weights,
+  sound: (weights.sound * 2) / (1 + Math.exp(-(soundTrust ?? 0))),
+});
 
 function judgeByMode(
   silenceMs: number,

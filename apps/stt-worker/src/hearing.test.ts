@@ -462,4 +462,21 @@ describe('the end of a turn by what was said', () => {
     expect(typesOf(cutOff.events).filter((type) => type === 'end')).toHaveLength(2);
     expect(cutOff.durable.hearing.ownPauseMs).toBeGreaterThan(600);
   });
+
+  test('learns how far the sound of this speaker can be trusted, once it is known which pauses were ends', () => {
+    const pauses = scene(1_000, 1_000, 900, 1_000, 900, 1_000, 3_000, 1_000, 3_000);
+    const sounding = (probability: number) => () => ({
+      ...{ hasWords: true, completeness: 0.1, soundProbability: probability },
+    });
+    const trustIn = (probability: number) => {
+      const { durable } = listen(START, pauses, { settings: DYNAMIC, judge: sounding(probability) });
+      // Nothing is learnt of the last pause: speech has not gone on, but may.
+      expect(durable.hearing.pauseSound).toBe(probability);
+      return durable.hearing.soundTrust ?? Number.NaN;
+    };
+    // Two pauses were inside, one was the end.
+    expect(trustIn(0.1)).toBeCloseTo(2 * Math.log(1.8) + Math.log(0.2), 1);
+    expect(trustIn(0.5)).toBeCloseTo(0, 1);
+    expect(trustIn(0.9)).toBeLessThan(-2);
+  });
 });

@@ -10,7 +10,14 @@ import {
   type VoiceActivitySettings,
 } from '@parley/audio';
 import type { HearingState } from '@parley/protocol';
-import { type EndpointingSettings, judgeEnd, learnPause, type PauseEvidence } from './endpointing.ts';
+import {
+  type EndpointingSettings,
+  judgeEnd,
+  learnPause,
+  learnSoundTrust,
+  type PauseEvidence,
+  trusting,
+} from './endpointing.ts';
 
 const samplesOf = (ms: number): number => msToSamples(ms, SPEECH_SAMPLE_RATE_HZ);
 const msOf = (samples: number): number => samplesToMs(samples, SPEECH_SAMPLE_RATE_HZ);
@@ -175,6 +182,8 @@ export class Hearing {
     const now = this.#pauseNow();
     if (now?.utterance !== pause.utterance || now.lastSpeechSample !== pause.lastSpeechSample) return [];
     this.#evidence = evidence;
+    const { soundProbability } = evidence;
+    if (soundProbability !== undefined) this.#hearing = { ...this.#hearing, pauseSound: soundProbability };
     const actions: HearingAction[] = [];
     this.#rest(actions);
     return actions;
@@ -272,7 +281,7 @@ export class Hearing {
     if (!speaking && !isKnown) {
       this.#hearing = {
         ...this.#hearing,
-        ...this.#habitAfter(onsetSample),
+        ...this.#learn(onsetSample),
         onsetSample: this.#hearing.open ? this.#hearing.onsetSample : onsetSample,
         lastSpeechSample: speechEndSample,
         open: true,
@@ -290,12 +299,17 @@ export class Hearing {
     actions.push({ do: 'confirmed', samples: speechSamples, hearing: this.#hearing });
   }
 
-  /** What the pause before this onset says about the speaker. */
-  #habitAfter(onsetSample: number): Pick<HeardState, 'ownPauseMs'> {
-    const { open, utterance, lastSpeechSample, ownPauseMs } = this.#hearing;
+  /** What the pause before this onset says about the speaker, now that it is known whether it was inside the turn. */
+  #learn(onsetSample: number): Pick<HeardState, 'ownPauseMs' | 'pauseSound' | 'soundTrust'> {
+    const { open, utterance, lastSpeechSample, ownPauseMs, pauseSound, soundTrust } = this.#hearing;
     const pauseMs = msOf(onsetSample - lastSpeechSample);
     const isOwn = open ? pauseMs <= LONGEST_PAUSE_MS : utterance > 1 && pauseMs <= CUT_OFF_MS;
-    return isOwn && pauseMs > 0 ? { ownPauseMs: learnPause(ownPauseMs, pauseMs) } : {};
+    const isKnown = pauseSound !== undefined && (isOwn || !open);
+    return {
+      ...(isOwn && pauseMs > 0 ? { ownPauseMs: learnPause(ownPauseMs, pauseMs) } : {}),
+      ...(isKnown ? { soundTrust: learnSoundTrust(soundTrust, pauseSound, !isOwn) } : {}),
+      pauseSound: undefined,
+    };
   }
 
   /**
@@ -389,8 +403,9 @@ export class Hearing {
     const pause = this.#pauseNow();
     if (!pause) return undefined;
     const silenceMs = msOf(this.#position - pause.lastSpeechSample);
-    const { eager, ownPauseMs } = this.#hearing;
-    const { waitMs, probability } = judgeEnd(silenceMs, this.#evidence, ownPauseMs, this.#settings);
+    const { eager, ownPauseMs, soundTrust } = this.#hearing;
+    const settings = { ...this.#settings, weights: trusting(this.#settings.weights, soundTrust) };
+    const { waitMs, probability } = judgeEnd(silenceMs, this.#evidence, ownPauseMs, settings);
     if (silenceMs >= waitMs) return 'silence';
     if (this.#isTooLong(this.#position)) return 'length';
     if (eager || !this.#evidence?.hasWords || silenceMs < LEAST_EAGER_MS) return undefined;

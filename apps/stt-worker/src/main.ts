@@ -21,7 +21,9 @@ await runService(
     const detector = await loadVoiceDetector(config.vad);
     closer.defer('voice detector', () => detector.close());
 
-    const turnEnd = await loadSoundJudge(config.turnModelDir, { clock, logger, metrics: soundJudgeMetrics(metrics) });
+    const turnEnd = await loadSoundJudge(config.turnModelDir, {
+      ...{ clock, logger, metrics: soundJudgeMetrics(metrics), deadlineMs: config.turnModelLimitMs },
+    });
     closer.defer('end-of-turn model', () => turnEnd.judge?.close());
 
     const chosen = chooseEngine(config);

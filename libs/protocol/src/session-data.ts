@@ -28,6 +28,10 @@ export const HearingStateSchema = z.object({
   ownPauseMs: z.number().nonnegative().optional(),
   /** Level of the background in dBFS; absent as long as nothing was heard. */
   backgroundDbfs: z.number().optional(),
+  /** What the end-of-turn model said of the last pause, as long as it is not known whether it was the end. */
+  pauseSound: z.number().min(0).max(1).optional(),
+  /** How far that model is to be trusted with this speaker, in log-odds; absent as long as nothing is known. */
+  soundTrust: z.number().optional(),
 });
 export type HearingState = z.infer<typeof HearingStateSchema>;
 
