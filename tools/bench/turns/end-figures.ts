@@ -6,7 +6,7 @@ import { asks, UTTERANCE_CLASSES, type UtteranceClass } from './seeds.ts';
 
 export const DEFAULT_PATIENCE = 50;
 export const PATIENCES = [0, 25, 50, 75, 100];
-export const END_TARGETS = { falseCutOffs: 0.05, waitP50Ms: 400, waitP90Ms: 900 };
+const END_TARGETS = { falseCutOffs: 0.05, waitP50Ms: 400, waitP90Ms: 900 };
 
 /** What was measured with one set of settings. */
 export interface EndRun {
@@ -40,7 +40,7 @@ const GROUPS: readonly (readonly [name: string, which: (one: EndFound) => boolea
   ['all', () => true],
 ];
 
-export function endFigures(found: readonly EndFound[]) {
+function endFigures(found: readonly EndFound[]) {
   const waits = known(found.map(({ waitMs }) => waitMs));
   const chosen = known(found.map(({ chosenMs }) => chosenMs));
   return {
