@@ -136,6 +136,8 @@ export class Hearing {
   #previousLevelDbfs: number | undefined;
   #cuts = 0;
   #loudFrom: number | undefined;
+  /** Where voice activity itself saw the speech begin. */
+  #noticedSample = 0;
   /** As the last frame left it. */
   #backgroundDbfs: number | undefined;
   /** What is known of the present pause. */
@@ -227,7 +229,9 @@ export class Hearing {
 
   /** Speech begins with the sound that it belongs to: some first sounds are known for speech only by what follows them. */
   #backDated(activity: VoiceActivity): VoiceActivity {
-    if (activity.phase === 'silence' || this.#loudFrom === undefined) return activity;
+    if (activity.phase === 'silence') return activity;
+    this.#noticedSample = activity.onsetSample;
+    if (this.#loudFrom === undefined) return activity;
     const earliest = Math.max(this.#cutSample, activity.onsetSample - BACK_DATED_SAMPLES);
     const onsetSample = Math.min(activity.onsetSample, Math.max(earliest, this.#loudFrom));
     return { ...activity, onsetSample, speechSamples: activity.speechSamples + activity.onsetSample - onsetSample };
@@ -270,7 +274,7 @@ export class Hearing {
     if (!isSpeaking(activity) || !('onsetSample' in activity)) return;
     const { onsetSample, speechEndSample, speechSamples } = activity;
     if (!this.#segment) {
-      const startSample = Math.max(this.#cutSample, onsetSample - PRE_ROLL_SAMPLES);
+      const startSample = Math.max(this.#cutSample, this.#noticedSample - PRE_ROLL_SAMPLES);
       this.#segment = { startSample, fedSample: startSample };
       this.#evidence = undefined;
     }
