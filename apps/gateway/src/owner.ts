@@ -657,16 +657,28 @@ export class SessionOwner {
   }
 
   async #judge(verdict: Verdict): Promise<void> {
-    const { stage, reason } = verdict;
-    this.#deps.metrics.holdersLost.inc({ stage, reason });
-    this.#logger.warn({ stage, reason, holder: stage === 'listen' ? 'listener' : verdict.holder }, 'a holder is lost');
+    const { stage } = verdict;
     const audio = stage === 'listen' ? { cursor: this.#watch.audioCursor, inputSample: this.#uplink.nextSample } : {};
     try {
-      await this.#append([{ type: 'holder.lost', ...verdict, ...audio }]);
+      const reason = await this.#reasonOf(verdict);
+      this.#deps.metrics.holdersLost.inc({ stage, reason });
+      this.#logger.warn(
+        { stage, reason, holder: stage === 'listen' ? 'listener' : verdict.holder },
+        'a holder is lost',
+      );
+      await this.#append([{ type: 'holder.lost', ...verdict, reason, ...audio }]);
     } catch (err) {
       this.#logger.debug({ err }, 'a verdict could not be written');
       this.#watch.retract(verdict);
     }
+  }
+
+  /** Work that seems to be unclaimed may have killed its holder before the first pulse. */
+  async #reasonOf({ stage, holder, try: number, reason }: Verdict): Promise<Verdict['reason']> {
+    if (stage === 'listen' || reason !== 'unclaimed') return reason;
+    const found = await this.#deps.bus.registry.inspect(this.session);
+    const item = found?.work.find(({ key }) => key === holder);
+    return item?.try === number && item.fence !== undefined ? 'silent' : reason;
   }
 
   #enforceLimits(nowMs: number): void {
