@@ -12,6 +12,7 @@ interface Given {
   readonly recognizer: 'pocketsphinx' | 'sherpa';
   readonly patience?: number[];
   readonly speakers: number;
+  readonly ends: boolean;
   readonly tuning: boolean;
   readonly words?: string;
   readonly draw?: string;
@@ -41,6 +42,7 @@ export function parseCommandLine(argv: readonly string[]): { parts: readonly Par
     )
     .option('--patience <list>', 'ends, turns: values of patience to measure at, separated by commas', percentages)
     .option('--speakers <n>', 'turns: people who speak at the same time', positive, 5)
+    .option('--no-ends', 'turns: leave the ends of turns out, which the part ends measures without waiting for them')
     .option('--tuning', 'ends, turns: take the part of the corpus to tune on, not the held-out one', false)
     .option('--words <file>', 'ends: keep what was understood there, and take it from there the next time')
     .option('--draw <file>', 'ends, turns: draw the curve of false cut-offs against waits there, as SVG')

@@ -32,6 +32,8 @@ export interface BenchOptions {
   readonly patiences: readonly number[] | undefined;
   /** Turns: people who speak at the same time. */
   readonly speakers: number;
+  /** Turns: the ends of turns are measured too. */
+  readonly ends: boolean;
   /** Ends, turns: takes the part of the corpus that is there to tune on. */
   readonly tuning: boolean;
   /** Ends: what was understood is kept in this file, and taken from it where it is there already. */

@@ -8,6 +8,8 @@ import { turnOverheads } from '../turn-times.ts';
 import { consumption } from '../usage.ts';
 
 const SAMPLE_MS = 10_000;
+/** 40 ms, so that the talkers leave the machine to what they measure. */
+const FRAME_SAMPLES = 640;
 /** Heaps grow to their working size at first. */
 const SETTLE_SHARE = 0.3;
 const MIB = 2 ** 20;
@@ -20,7 +22,7 @@ export const soakPart: Part = {
     const { soakSessions: sessions, minutes, profileDir } = options;
     const lab = await Lab.open({ script: { ...QUICK_ANSWER, ...CONVERSATION_ANSWER }, profileDir });
     try {
-      const talkers = await lab.talk({ ...CONVERSATION, sessions });
+      const talkers = await lab.talk({ ...CONVERSATION, frameSamples: FRAME_SAMPLES, sessions });
       const samples: Usage[] = [await lab.usage()];
       const endMs = performance.now() + minutes * 60_000;
       while (performance.now() < endMs) {

@@ -58,7 +58,7 @@ export const turnsPart: Part = {
   async run(context) {
     const { options } = context;
     const corpus = new Corpus(options.tuning ? 'tuning' : 'held-out');
-    const models = existsSync(MODEL_DIR) ? [true, false] : [false];
+    const models = options.ends ? (existsSync(MODEL_DIR) ? [true, false] : [false]) : [];
     const ends: EndRun[] = [];
     const loads = [loadPerCore()];
     for (const model of models) {
@@ -289,8 +289,7 @@ function resultOf(
   const unheard = rest.interruptions.filter(({ unheardWords }) => unheardWords.length > 0);
   return {
     tables: [
-      endsTable(ends, 'turn.ended at the client'),
-      pausesTable(ends),
+      ...(ends.length === 0 ? [] : [endsTable(ends, 'turn.ended at the client'), pausesTable(ends)]),
       interruptionTable(rest.interruptions),
       asideTable([
         ['backchannels', rest.backchannels],
