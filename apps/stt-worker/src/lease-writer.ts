@@ -157,7 +157,10 @@ export class LeaseWriter {
       if (found === 'gone') return this.#lose('closed');
       if (found.fence !== fence) return this.#lose('fenced');
       const isNews = !isDeepStrictEqual({ cursor, hearing }, this.#durable);
-      if (isNews && isDeepStrictEqual({ cursor: found.cursor, hearing: found.hearing }, { cursor, hearing })) {
+      if (
+        isNews &&
+        isDeepStrictEqual({ cursor: found.cursor, hearing: found.hearing }, asStored({ cursor, hearing }))
+      ) {
         metrics.writes.inc({ outcome: 'found' });
         this.#durable = { cursor, hearing };
         return;
@@ -191,3 +194,6 @@ export class LeaseWriter {
 function isUnavailable(error: unknown): boolean {
   return error instanceof VoiceError && error.code === 'bus_unavailable';
 }
+
+/** As it is read again: fields without a value are not there. */
+const asStored = (durable: Durable): unknown => JSON.parse(JSON.stringify(durable));
