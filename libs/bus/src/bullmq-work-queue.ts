@@ -1,7 +1,7 @@
 import { decodeJob, type Job, type NewJob, type QueueName, stampJob } from '@parley/protocol';
 import { type Job as BullJob, DelayedError, Queue, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type ConnectionContext, openRedis, RedisConnection, unavailable } from './redis-connection.ts';
+import { type ConnectionContext, inTime, openRedis, RedisConnection, unavailable } from './redis-connection.ts';
 import type { RedisTime } from './redis-time.ts';
 import type { WorkQueue, WorkTaker } from './work-queue.ts';
 
@@ -154,17 +154,11 @@ class BullmqTaker<Q extends QueueName> implements WorkTaker {
   /** Rejects with `bus_unavailable` when Redis does not answer in time. */
   async open(): Promise<void> {
     const { clock, commandTimeoutMs } = this.#context;
-    let cancel = (): void => {};
-    const timeout = new Promise<never>((_, reject) => {
-      cancel = clock.setTimeout(() => reject(new Error('no answer')), 2 * commandTimeoutMs);
-    });
     try {
-      await Promise.race([this.#worker.waitUntilReady(), timeout]);
+      await inTime(this.#worker.waitUntilReady(), 2 * commandTimeoutMs, clock);
     } catch (error) {
       await this.close(0);
       throw unavailable(error);
-    } finally {
-      cancel();
     }
     this.#worker.run().catch((error) => this.#context.logger.error({ err: error, queue: this.#name }, 'worker ended'));
   }

@@ -1,6 +1,6 @@
 import { decodeJob, type Job, type NewJob, type QueueName, queueKeys, stampJob, VoiceError } from '@parley/protocol';
 import type { Redis } from 'ioredis';
-import { type ConnectionContext, openRedis, type RedisConnection, unavailable } from './redis-connection.ts';
+import { type ConnectionContext, inTime, openRedis, type RedisConnection, unavailable } from './redis-connection.ts';
 import type { RedisTime } from './redis-time.ts';
 import { runScript } from './scripts.ts';
 import type { WorkQueue, WorkTaker } from './work-queue.ts';
@@ -124,17 +124,11 @@ class DeadlineTaker<Q extends DeadlineQueueName> implements WorkTaker {
   /** Rejects with `bus_unavailable` when Redis does not answer. */
   async open(): Promise<void> {
     const { clock, commandTimeoutMs } = this.#parts.context;
-    let cancel = (): void => {};
-    const timeout = new Promise<never>((_, reject) => {
-      cancel = clock.setTimeout(() => reject(new Error('no answer')), 2 * commandTimeoutMs);
-    });
     try {
-      await Promise.race([this.#redis.connect(), timeout]);
+      await inTime(this.#redis.connect(), 2 * commandTimeoutMs, clock);
     } catch (error) {
       await this.close(0);
       throw unavailable(error);
-    } finally {
-      cancel();
     }
     this.#loop = this.#takeUntilClosed();
   }

@@ -64,19 +64,16 @@ export class RedisConnection {
 
   /** Connects for the first time; rejects with `bus_unavailable` when that fails. */
   async open(): Promise<void> {
-    let cancel = (): void => {};
-    const timeout = new Promise<never>((_, reject) => {
-      cancel = this.#context.clock.setTimeout(() => reject(new Error('no answer')), CONNECT_TIMEOUT_MS);
-    });
+    const connect = async (): Promise<void> => {
+      await this.redis.connect();
+      await checkServer(this.redis, this.#context.logger);
+    };
     try {
-      await Promise.race([this.redis.connect(), timeout]);
-      await Promise.race([checkServer(this.redis, this.#context.logger), timeout]);
+      await inTime(connect(), CONNECT_TIMEOUT_MS, this.#context.clock);
       await this.#prepare?.(this.redis);
     } catch (error) {
       this.close();
       throw unavailable(error);
-    } finally {
-      cancel();
     }
     this.redis.on('ready', () => void this.#becomeReady());
     this.#setReady(true);
@@ -200,4 +197,13 @@ export function unavailable(error: unknown): VoiceError {
   if (error instanceof Error && 'command' in error) delete error.command;
   const isWrongCommand = error instanceof Error && error.name === 'ReplyError' && !PASSING.test(error.message);
   return VoiceError.from(error, isWrongCommand ? 'internal' : 'bus_unavailable');
+}
+
+/** What Redis answers, or an error when it does not within `ms`. */
+export async function inTime<T>(answer: Promise<T>, ms: number, clock: Clock): Promise<T> {
+  let cancel = (): void => {};
+  const timeout = new Promise<never>((_, reject) => {
+    cancel = clock.setTimeout(() => reject(new Error('no answer')), ms);
+  });
+  return await Promise.race([answer, timeout]).finally(cancel);
 }
