@@ -9,6 +9,8 @@ export interface ClientLink {
   event(event: SessionEvent, turn: number | undefined, generation: number): void;
   control(message: ServerControl): void;
   audio(frame: DownlinkAudio): SendResult;
+  /** What is told while this runs goes out at once, after it. */
+  together(telling: () => void): void;
   /** Bytes that wait in the socket. */
   bufferedBytes(): number;
   /** Tells why, then closes. */

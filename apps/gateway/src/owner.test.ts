@@ -32,6 +32,10 @@ class RecordingLink implements ClientLink {
   control(message: ServerControl): void {
     this.controls.push(message);
   }
+  together(telling: () => void): void {
+    telling();
+  }
+
   audio(frame: DownlinkAudio): 'sent' {
     this.audioFrames.push(frame);
     return 'sent';

@@ -168,6 +168,7 @@ export class SessionOwner {
         this.#countFirstAudio();
         return this.#link?.audio(frame) ?? 'dropped';
       },
+      together: (sending) => (this.#link ? this.#link.together(sending) : sending()),
       report: (reply, samples) => void this.#report({ type: 'playback', ...reply, samples }),
     });
     const onRefused = (reason: unknown): void => {

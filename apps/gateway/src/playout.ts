@@ -5,6 +5,8 @@ import type { SendResult } from './client-link.ts';
 const LEAD_MS = 300;
 /** Samples are sent in frames of this length. */
 const FRAME_MS = 40;
+/** So many are sent together: of what a frame costs here, handing it to the system is the most. */
+const FRAMES_TOGETHER = 2;
 /** Time between the hand-over to the socket and the ear, where a client does not report what it has played. */
 const ASSUMED_CLIENT_DELAY_MS = 60;
 /** Playback reports to the log, at most this often. */
@@ -41,6 +43,7 @@ interface Chunk {
 export class Playout {
   readonly #rateHz: number;
   readonly #send: (frame: DownlinkAudio) => SendResult;
+  readonly #together: (sending: () => void) => void;
   readonly #report: (reply: Reply, samples: number) => void;
   #reply: PlayoutReply | undefined;
   #chunks = new Map<number, Chunk[]>();
@@ -70,10 +73,13 @@ export class Playout {
   constructor(options: {
     rateHz: number;
     send: (frame: DownlinkAudio) => SendResult;
+    /** What is sent while this runs goes out at once, after it. */
+    together: (sending: () => void) => void;
     report: (reply: Reply, samples: number) => void;
   }) {
     this.#rateHz = options.rateHz;
     this.#send = options.send;
+    this.#together = options.together;
     this.#report = options.report;
   }
 
@@ -181,11 +187,21 @@ export class Playout {
   tick(nowMs: number, hold: boolean): void {
     const reply = this.#reply;
     if (!reply) return;
-    if (!(hold && this.#sent === 0)) this.#sendDue(reply, nowMs);
+    if (!this.#endSent && !(hold && this.#sent === 0)) {
+      if (this.#isAudioDue(nowMs)) this.#together(() => this.#sendDue(reply, nowMs, true));
+      else this.#sendDue(reply, nowMs, false);
+    }
     this.#maybeReport(nowMs);
   }
 
-  #sendDue(reply: PlayoutReply, nowMs: number): void {
+  /** The lead has become so short that several frames fit into it. */
+  #isAudioDue(nowMs: number): boolean {
+    const shortestMs = LEAD_MS - (FRAMES_TOGETHER - 1) * FRAME_MS;
+    return this.#sent - this.#position(nowMs) < (shortestMs / 1_000) * this.#rateHz;
+  }
+
+  /** Without `withAudio` only ends are told. */
+  #sendDue(reply: PlayoutReply, nowMs: number, withAudio: boolean): void {
     const lead = (LEAD_MS / 1_000) * this.#rateHz;
     const frameSamples = (FRAME_MS / 1_000) * this.#rateHz;
     while (!this.#endSent) {
@@ -207,7 +223,7 @@ export class Playout {
         this.#skipToFloor(length, nowMs);
         continue;
       }
-      if (this.#sent - this.#position(nowMs) >= lead) return;
+      if (!withAudio || this.#sent - this.#position(nowMs) >= lead) return;
       const pcm = this.#nextPcm(frameSamples);
       if (!pcm) return;
       const samples = pcm.byteLength / 2;

@@ -81,6 +81,11 @@ class Connection implements Socket {
     return 'dropped';
   }
 
+  together(sending: () => void): void {
+    if (this.#open) this.#ws.cork(sending);
+    else sending();
+  }
+
   bufferedBytes(): number {
     return this.#open ? this.#ws.getBufferedAmount() : 0;
   }

@@ -4,6 +4,8 @@ import type { SendResult } from './client-link.ts';
 export interface Socket {
   /** Text as a string, binary as bytes. `dropped` means the buffer was full: the connection is being closed. */
   send(message: string | Uint8Array): SendResult;
+  /** What is sent while this runs leaves with one system call, after it. */
+  together(sending: () => void): void;
   bufferedBytes(): number;
   close(code: number, reason: string): void;
 }

@@ -21,15 +21,19 @@ function recorded(options: Partial<UplinkOptions> = {}) {
   const clock = new FakeClock();
   const written: Written[] = [];
   const lost: [from: number, samples: number, reason: string][] = [];
-  const store = { away: false, duplicates: 0 };
+  const store = { away: false, duplicates: 0, hastened: 0, patient: [] as boolean[] };
   const uplink = new Uplink({
     session: 'session-1',
     audioIn: {
-      async add(_session, end, bytes) {
+      async add(_session, end, bytes, { mayWait = false }) {
         if (store.away) throw new Error('away');
+        store.patient.push(mayWait);
         if (end <= (written.at(-1)?.end ?? 0)) return 'duplicate';
         written.push({ end, pcm: bytes });
         return 'added';
+      },
+      hasten: () => {
+        store.hastened += 1;
       },
       reader: () => {
         throw new Error('not read here');
@@ -74,6 +78,27 @@ describe('packing', () => {
     accept(1_280, 320);
     await settled();
     expect(ends(written)).toEqual([320, 640, 960, 1_600]);
+  });
+
+  it('lets an entry wait for those of other sessions, unless something is being decided or more is behind it', async () => {
+    const { accept, clock, uplink, store } = recorded();
+    accept(0, 640);
+    await settled();
+    expect(store.patient).toEqual([true]);
+    uplink.hurry(true);
+    uplink.hurry(true);
+    expect(store.hastened).toBe(1);
+    accept(640, 640);
+    await settled();
+    uplink.hurry(false);
+    store.away = true;
+    accept(1_280, 640);
+    accept(1_920, 640);
+    await settled();
+    store.away = false;
+    await clock.advance(50);
+    await settled();
+    expect(store.patient).toEqual([true, false, false, true]);
   });
 
   it('takes frames of any size', async () => {

@@ -119,11 +119,15 @@ export class Uplink {
 
   /**
    * While something is being decided, such as whether a turn has ended, frames are written as they come: packed, every
-   * other frame of 20 ms would wait for the next one. Else half as many entries are worth more.
+   * other frame of 20 ms would wait for the next one, and all for those of other sessions. Else half as many entries are
+   * worth more.
    */
   hurry(hurried: boolean): void {
+    if (hurried === this.#hurried) return;
     this.#hurried = hurried;
-    if (hurried) this.flush();
+    if (!hurried) return;
+    this.flush();
+    this.#options.audioIn.hasten();
   }
 
   /** Writes a part of an entry that has waited long enough. */
@@ -164,7 +168,8 @@ export class Uplink {
     for (let entry = this.#queue[0]; entry; entry = this.#queue[0]) {
       try {
         const { session, audioIn, capSamples } = this.#options;
-        const added = await audioIn.add(session, entry.endSample, entry.pcm, capSamples);
+        const mayWait = !this.#hurried && this.#queue.length === 1;
+        const added = await audioIn.add(session, entry.endSample, entry.pcm, { capSamples, mayWait });
         if (added === 'duplicate') this.#options.onDuplicate(entry.pcm.byteLength / 2);
         this.#options.onWritten?.(this.#options.clock.nowMs() - entry.flushedAtMs);
         this.#queue.shift();

@@ -62,6 +62,7 @@ type Piece =
 class ReplyRun {
   readonly #parts: ReplyStageParts;
   readonly #work: WorkContext<'reply'>;
+  readonly #input: ReplyInput;
   readonly #tools: ToolBox;
   readonly #startedMs: number;
   #hasClause = false;
@@ -71,9 +72,11 @@ class ReplyRun {
     const { bus, clock, config, metrics, model, serverTools, toolFetch } = parts;
     this.#parts = parts;
     this.#work = work;
+    this.#input = decodeInput(work.input);
     this.#startedMs = clock.nowMs();
     this.#tools = new ToolBox({
       ...{ serverTools, work, bus, clock, metrics, fetch: toolFetch, clientTimeoutMs: config.clientToolTimeoutMs },
+      origin: this.#input.origin ?? work.ref.attempt,
       maxResultChars: Math.min(MAX_RESULT_CHARS, model.contextTokens * CHARS_PER_TOKEN * RESULT_CONTEXT_SHARE),
     });
   }
@@ -81,10 +84,9 @@ class ReplyRun {
   async run(): Promise<void> {
     const { bus, clock, model, metrics } = this.#parts;
     const { session, ref, settings, resumeAt } = this.#work;
-    const input = decodeInput(this.#work.input);
-    const reached = { known: input.published ?? [], shownChars: resumeAt };
+    const reached = { known: this.#input.published ?? [], shownChars: resumeAt };
     const published = resumeAt === 0 ? NOTHING_PUBLISHED : await readPublished(bus, session, ref, reached);
-    const conversation = this.#conversation(input);
+    const conversation = this.#conversation();
     const { language } = settings;
     const onClauses = (count: number): void => this.#countClauses(count);
     const writer = new ReplyWriter(this.#work, { clock, language, published: published.clauses, onClauses });
@@ -98,14 +100,14 @@ class ReplyRun {
     }
   }
 
-  #conversation({ text }: ReplyInput): Conversation {
+  #conversation(): Conversation {
     const { clock, config, metrics, model } = this.#parts;
     const { history, ref, settings } = this.#work;
     const { definitions } = this.#tools;
     const conversation = buildConversation({
       history,
       turn: ref.turn,
-      text,
+      text: this.#input.text,
       settings,
       contextTokens: model.contextTokens,
       maxReplyTokens: config.maxReplyTokens,

@@ -32,7 +32,7 @@ function numbered(startSample: number, samples: number): Uint8Array {
 }
 
 const add = (session: SessionId, startSample: number, samples = ENTRY_SAMPLES, cap = CAP_SAMPLES) =>
-  gateway.bus.audioIn.add(session, startSample + samples, numbered(startSample, samples), cap);
+  gateway.bus.audioIn.add(session, startSample + samples, numbered(startSample, samples), { capSamples: cap });
 
 interface Heard {
   nextSample: number;
@@ -72,6 +72,21 @@ describe('user audio', () => {
     expect(await metricLines(gateway.metrics, 'parley_audio_in_duplicates_total{')).toEqual([
       'parley_audio_in_duplicates_total{side="write"} 2',
     ]);
+  });
+
+  it('that may wait for others goes by itself in the end, and at once when it is hastened', async () => {
+    const sessions = await Promise.all([1, 2].map(async () => (await createSession(gateway.bus)).session));
+    const added = (endSample: number) =>
+      Promise.all(
+        sessions.map((session) =>
+          gateway.bus.audioIn.add(session, endSample, numbered(0, 640), { capSamples: CAP_SAMPLES, mayWait: true }),
+        ),
+      );
+    expect(await added(640)).toEqual(['added', 'added']);
+    const hastened = added(1_280);
+    gateway.bus.audioIn.hasten();
+    gateway.bus.audioIn.hasten();
+    expect(await hastened).toEqual(['added', 'added']);
   });
 
   it('is capped by samples', async () => {
@@ -165,7 +180,7 @@ describe('a reader', () => {
     const { session } = await createSession(bus.bus);
     const { reader, heard } = listen('w-restart', bus.bus);
     const write = (start: number) =>
-      bus.bus.audioIn.add(session, start + ENTRY_SAMPLES, numbered(start, ENTRY_SAMPLES), CAP_SAMPLES);
+      bus.bus.audioIn.add(session, start + ENTRY_SAMPLES, numbered(start, ENTRY_SAMPLES), { capSamples: CAP_SAMPLES });
     reader.add(session, 0);
     for (let i = 0; i < 5; i += 1) await write(i * ENTRY_SAMPLES);
     await own.restart();

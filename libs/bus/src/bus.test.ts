@@ -88,7 +88,7 @@ describe('while Redis is away', () => {
       () => bus.ping(),
       () => bus.sessions.commit(step(session, 1, '0-0', '1-0')),
       () => bus.sessions.append({ session, holder: { kind: 'owner', epoch: 1 }, events }),
-      () => bus.audioIn.add(session, 640, new Uint8Array(1280), 16_000),
+      () => bus.audioIn.add(session, 640, new Uint8Array(1280), { capSamples: 16_000 }),
       () => bus.audioOut.read(session, '0'),
       () => bus.log.read(session, '0-0'),
       () => bus.log.follow(session, '0-0', () => {}),

@@ -80,7 +80,7 @@ describe('own', () => {
   it('hands over state, cursors, listener and outbox under the next epoch', async () => {
     const { session } = await createSession(a.bus);
     const lease = granted(await b.bus.sessions.acquire({ session, expect: '' }));
-    await a.bus.audioIn.add(session, 640, new Uint8Array(1280), 16_000);
+    await a.bus.audioIn.add(session, 640, new Uint8Array(1280), { capSamples: 16_000 });
     granted(
       await a.bus.sessions.commit({
         ...step(session, 1, '0-0', '1-1'),
@@ -313,7 +313,8 @@ describe('commit', () => {
 
   it('passes over an utterance given up and trims the streams', async () => {
     const { session } = await createSession(a.bus);
-    for (const end of [640, 1280, 1920]) await a.bus.audioIn.add(session, end, new Uint8Array(1280), 16_000);
+    for (const end of [640, 1280, 1920])
+      await a.bus.audioIn.add(session, end, new Uint8Array(1280), { capSamples: 16_000 });
     const appended = granted(
       await a.bus.sessions.append({
         session,
@@ -337,7 +338,7 @@ describe('commit', () => {
 
   it('closes a session: its last events are published, its keys are gone, and everyone is told', async () => {
     const { session } = await createSession(a.bus);
-    await a.bus.audioIn.add(session, 640, new Uint8Array(1280), 16_000);
+    await a.bus.audioIn.add(session, 640, new Uint8Array(1280), { capSamples: 16_000 });
     const events: string[] = [];
     const control: unknown[] = [];
     const log = await b.bus.log.follow(session, '0-0', ({ type }) => void events.push(type));
@@ -375,7 +376,7 @@ describe('commit', () => {
     for (const holder of holders) {
       expect(await sessions.append({ session, events: [typed('x')], ...holder })).toEqual(closed);
     }
-    expect(await a.bus.audioIn.add(session, 640, new Uint8Array(1280), 16_000)).toBe('closed');
+    expect(await a.bus.audioIn.add(session, 640, new Uint8Array(1280), { capSamples: 16_000 })).toBe('closed');
     expect(await sessions.resume({ session, tokenHash: null, keyHash: null })).toEqual(refusal('NOSESSION'));
     expect(await redis.client.keys(`s:{${session}}*`)).toEqual([]);
   });
@@ -407,7 +408,8 @@ describe('append', () => {
     const { session } = await createSession(a.bus);
     const old = granted(await a.bus.sessions.acquire({ session, expect: '' }));
     const current = granted(await b.bus.sessions.acquire({ session, expect: old.fence }));
-    for (const end of [640, 1280, 1920]) await a.bus.audioIn.add(session, end, new Uint8Array(1280), 16_000);
+    for (const end of [640, 1280, 1920])
+      await a.bus.audioIn.add(session, end, new Uint8Array(1280), { capSamples: 16_000 });
     const hearing = { ...INITIAL_HEARING, text: 'one two', open: true };
     const settle = (fence: string) =>
       a.bus.sessions.append({

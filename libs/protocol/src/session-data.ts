@@ -65,6 +65,8 @@ export const ReplyInputSchema = z.object({
   language: z.string(),
   /** What of this reply was published by earlier tries: clauses in order. A new try repeats them or goes on from them. */
   published: z.array(z.string()).optional(),
+  /** The attempt that this one goes on from, if it does: what that one asked of tools is not asked again. */
+  origin: z.number().int().nonnegative().optional(),
 });
 export type ReplyInput = z.infer<typeof ReplyInputSchema>;
 

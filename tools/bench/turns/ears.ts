@@ -93,7 +93,7 @@ export class Ears {
           const endSample = at + index * ENTRY_SAMPLES + entry.length;
           return entry.length === 0
             ? undefined
-            : this.#bus.audioIn.add(session, endSample, int16ToBytes(entry), samples.length);
+            : this.#bus.audioIn.add(session, endSample, int16ToBytes(entry), { capSamples: samples.length });
         }),
       );
     }

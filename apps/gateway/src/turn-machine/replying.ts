@@ -42,6 +42,7 @@ const replyInput = (state: TurnState, reply: ReplyState): string => {
     text: reply.text,
     language: state.settings.language,
     ...(published.length > 0 ? { published } : {}),
+    ...(reply.origin === undefined ? {} : { origin: reply.origin }),
   };
   return JSON.stringify(input);
 };

@@ -58,7 +58,7 @@ describe('a reply that was stopped by no more than an aside', () => {
     const { work, commands } = aside(telling(), 2, '');
     const [create] = work.create;
     expect(create).toMatchObject({ ref: { stage: 'reply', ...AGAIN }, resumeAt: TALE.join('').length });
-    const input = { text: 'tell me a tale', language: 'en', published: TALE };
+    const input = { text: 'tell me a tale', language: 'en', published: TALE, origin: 0 };
     expect(JSON.parse(create?.input ?? '')).toEqual(input);
     expect(commands[0]).toMatchObject({ queue: 'reply', ref: { stage: 'reply', ...AGAIN }, try: 1 });
     expect(commands[0]).not.toHaveProperty('held');
@@ -204,7 +204,10 @@ describe('a reply that was stopped by no more than an aside', () => {
     const machine = new Machine();
     machine.say(1, 'hello');
     const [create] = aside(machine, 2, '').work.create;
-    expect(create).toEqual({ ref: { stage: 'reply', ...AGAIN }, input: '{"text":"hello","language":"en"}' });
+    expect(create).toEqual({ ref: { stage: 'reply', ...AGAIN }, input: '{"text":"hello","language":"en","origin":0}' });
+    // What it asked of tools first counts for all that follow.
+    const [again] = aside(machine, 3, '').work.create;
+    expect(again).toMatchObject({ ref: { attempt: 2 }, input: '{"text":"hello","language":"en","origin":0}' });
   });
 
   it('goes on where the speech was given up instead of understood', () => {

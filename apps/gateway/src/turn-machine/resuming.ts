@@ -23,6 +23,7 @@ export function resume(state: TurnState, at: number, decide: Decisions): TurnSta
   const reply: ReplyState = {
     ...newReply(state, { turn, text: stopped.text, at, trace }),
     clauses,
+    origin: stopped.origin ?? stopped.attempt,
     done: stopped.done,
   };
   const whole = clauses.map((clause) => clause.text).join('');

@@ -26,6 +26,8 @@ export interface ReplyState extends Reply {
   readonly heldText: string;
   /** The user's text it answers. */
   readonly text: string;
+  /** The attempt at the same answer whose tools may have been called already; itself where there was none. */
+  readonly origin?: number;
   readonly generation: number;
   readonly try: number;
   readonly deaths: number;

@@ -11,16 +11,20 @@ const MAX_EARLY_RESULTS = 64;
 export interface ClientCallsParts {
   readonly bus: Pick<Bus, 'log'>;
   readonly work: WorkContext<'reply'>;
+  /** The attempt at this answer whose calls may have been made already; the reply's own where there was none. */
+  readonly origin: number;
   readonly clock: Clock;
   readonly timeoutMs: number;
 }
 
 /**
  * Calls that a reply makes of its client: written to the session's log as `tool.call`, answered there by
- * `input.tool_result`. What an earlier try of the reply has asked is not asked again, and its answer may be there.
+ * `input.tool_result`. What an earlier try of the reply has asked, or the
+ * attempt that it goes on from, is not asked again, and its answer may be there.
  */
 export class ClientCalls {
   readonly #parts: ClientCallsParts;
+  readonly #turnPrefix: string;
   readonly #prefix: string;
   /** Calls of earlier tries that this one has not come to yet. */
   readonly #asked: ToolCall[] = [];
@@ -34,6 +38,7 @@ export class ClientCalls {
   constructor(parts: ClientCallsParts) {
     this.#parts = parts;
     const { turn, attempt } = parts.work.ref;
+    this.#turnPrefix = `${turn}.`;
     this.#prefix = `${turn}.${attempt}.`;
     this.#isReleased = new Promise((resolve) => {
       this.#noteReleased = resolve;
@@ -96,7 +101,7 @@ export class ClientCalls {
 
   #hear(event: SessionEvent): void {
     if (event.type === 'input.tool_result') {
-      if (!event.call.startsWith(this.#prefix)) return;
+      if (!event.call.startsWith(this.#turnPrefix)) return;
       const settle = this.#waiting.get(event.call);
       // The first answer counts.
       if (settle !== undefined) settle(event.result);
@@ -106,11 +111,15 @@ export class ClientCalls {
       return;
     }
     if (event.type !== 'tool.call' && event.type !== 'reply.released') return;
-    const { turn, attempt } = this.#parts.work.ref;
-    if (event.turn !== turn || event.attempt !== attempt) return;
-    if (event.type === 'reply.released') this.#noteReleased();
+    const { origin, work } = this.#parts;
+    const { turn, attempt } = work.ref;
+    if (event.turn !== turn || event.attempt > attempt) return;
+    if (event.type === 'reply.released') {
+      if (event.attempt === attempt) this.#noteReleased();
+      return;
+    }
     // This try's own calls are waited for already.
-    else if (!this.#waiting.has(event.call)) this.#asked.push(event);
+    if (event.attempt >= origin && !this.#waiting.has(event.call)) this.#asked.push(event);
   }
 }
 

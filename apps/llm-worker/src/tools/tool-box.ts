@@ -15,6 +15,8 @@ const MAX_CALLS_AT_ONCE = 8;
 export interface ToolBoxParts {
   readonly serverTools: readonly ServerTool[];
   readonly work: WorkContext<'reply'>;
+  /** The attempt at this answer whose calls may have been made already; the reply's own where there was none. */
+  readonly origin: number;
   readonly bus: Pick<Bus, 'log'>;
   readonly clock: Clock;
   readonly metrics: LlmMetrics;
@@ -41,14 +43,14 @@ export class ToolBox {
   #serverCallCount = 0;
 
   constructor(parts: ToolBoxParts) {
-    const { serverTools, work, bus, clock, clientTimeoutMs } = parts;
+    const { serverTools, work, origin, bus, clock, clientTimeoutMs } = parts;
     this.#parts = parts;
     this.#serverTools = new Map(serverTools.map((tool) => [tool.name, tool]));
     // A client cannot take the place of what the operator has set up.
     const ofClient = work.settings.tools.filter(({ name }) => !this.#serverTools.has(name));
     this.#clientTools = new Set(ofClient.map(({ name }) => name));
     this.definitions = [...serverTools.map(definitionOf), ...ofClient];
-    this.#clientCalls = new ClientCalls({ bus, work, clock, timeoutMs: clientTimeoutMs });
+    this.#clientCalls = new ClientCalls({ bus, work, origin, clock, timeoutMs: clientTimeoutMs });
   }
 
   /** What to say if these calls take long: the first of them that has words of its own decides. */
@@ -102,14 +104,13 @@ export class ToolBox {
   }
 
   async #callServer(tool: ServerTool, call: ToolCall): Promise<ToolResult> {
-    const { clock, fetch, work } = this.#parts;
+    const { clock, fetch, origin, work } = this.#parts;
     this.#serverCallCount += 1;
     const values = argumentsOf(call);
     if (values === undefined) return faultyResult('refused', 'the arguments are no JSON object');
     const faults = tool.faultsOf(values);
     if (faults !== undefined) return faultyResult('refused', faults);
-    const { turn, attempt } = work.ref;
-    const idempotencyKey = `${work.session}.${turn}.${attempt}.${this.#serverCallCount}`;
+    const idempotencyKey = `${work.session}.${work.ref.turn}.${origin}.${this.#serverCallCount}`;
     return await callOverHttp({ tool, values, idempotencyKey, fetch, clock }, work.signal);
   }
 }

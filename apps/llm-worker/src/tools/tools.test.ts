@@ -310,6 +310,20 @@ describe('a filler', () => {
     expect(new Set(asked.map(({ key }) => key)).size).toBe(1);
   });
 
+  it('is called with the same key by a reply that goes on where a cough has stopped it', async () => {
+    answer = slow(10_000);
+    await open();
+    await start({ file: [server()] });
+    await owner.start(REF, INPUT);
+    await vi.waitFor(() => expect(asked).toHaveLength(1), { interval: 5 });
+    await owner.cancel(REF);
+    answer = slow(0);
+    await owner.start({ ...REF, attempt: 1 }, { ...INPUT, origin: 0 });
+    await done();
+    const key = `${owner.session}.1.0.1`;
+    expect(asked).toMatchObject([{ key }, { key }]);
+  });
+
   it('is in the language of the session', async () => {
     answer = slow(200);
     owner = await ScriptedOwner.open(await bench.connect('gateway-1'), { language: 'de-CH' });
@@ -379,6 +393,31 @@ describe("a tool of the client's", () => {
     await bench.startWorker({ env });
     expect((await done()).text).toBe('The result is: snow.');
     expect(await owner.events('tool.call')).toHaveLength(1);
+  });
+
+  it('is not asked again by a reply that goes on where a cough has stopped it', async () => {
+    await open([WEATHER]);
+    await start();
+    await owner.start(REF, INPUT);
+    const { call } = await toolCall();
+    await owner.cancel(REF);
+    await owner.start({ ...REF, attempt: 1 }, { ...INPUT, origin: 0 });
+    await owner.toolResult(call, 'snow');
+    expect((await done()).text).toBe('The result is: snow.');
+    expect(await owner.events('tool.call')).toHaveLength(1);
+  });
+
+  it('is asked again by another attempt at the turn', async () => {
+    await open([WEATHER]);
+    await start();
+    await owner.start(REF, INPUT);
+    await toolCall();
+    await owner.cancel(REF);
+    await owner.start({ ...REF, attempt: 1 }, INPUT);
+    await vi.waitFor(async () => expect(await owner.events('tool.call')).toHaveLength(2), { interval: 10 });
+    const [, again] = await owner.events('tool.call');
+    await owner.toolResult(again?.call ?? '', 'snow');
+    expect((await done()).text).toBe('The result is: snow.');
   });
 
   it('is behind what was said before a worker was lost: nothing is said twice', async () => {

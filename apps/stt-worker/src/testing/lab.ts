@@ -148,7 +148,9 @@ export class SpokenSession {
     for (;;) {
       try {
         // Written again where the answer was lost: what is there already is refused.
-        await this.#bus.audioIn.add(this.session, this.#endSample, int16ToBytes(entry), CAP_SAMPLES);
+        await this.#bus.audioIn.add(this.session, this.#endSample, int16ToBytes(entry), {
+          capSamples: CAP_SAMPLES,
+        });
         return;
       } catch {
         await systemClock.sleep(50);

@@ -33,6 +33,10 @@ export class NativeLink implements ClientLink {
     return this.#socket.send(encodeDownlinkAudio(frame, scratch));
   }
 
+  together(telling: () => void): void {
+    this.#socket.together(telling);
+  }
+
   bufferedBytes(): number {
     return this.#socket.bufferedBytes();
   }
