@@ -36,7 +36,8 @@ interface Streaming {
   readonly gatewayCores: number;
   readonly perCore: number;
   readonly framesOutPerSecond: number;
-  readonly lost: number;
+  /** Why turns were lost. */
+  readonly lost: readonly string[];
 }
 
 interface Idle {
@@ -88,7 +89,7 @@ async function stream(lab: Lab, sessions: number, { progress }: PartContext): Pr
       ...{ sessions, gatewayCores },
       perCore: Math.round((sessions / gatewayCores) * Math.min(1, share)),
       framesOutPerSecond: (counts.audioFrames - countsBefore.audioFrames) / seconds / sessions,
-      lost: talkers.talk.lost.length,
+      lost: talkers.talk.lost,
     };
   } finally {
     await talkers.leave();
@@ -128,7 +129,7 @@ function result(streaming: readonly Streaming[], idleAt: readonly Idle[]) {
         title: 'Gateway with 40 ms in and 40 ms out for everybody',
         head: ['Sessions', 'cores used', 'sessions per core', 'frames out per session-second', 'lost'],
         rows: streaming.map(({ sessions, gatewayCores, perCore, framesOutPerSecond, lost }) => [
-          ...[sessions, gatewayCores.toFixed(3), perCore, framesOutPerSecond.toFixed(1), lost],
+          ...[sessions, gatewayCores.toFixed(3), perCore, framesOutPerSecond.toFixed(1), lost.length],
         ]),
       },
       {
@@ -143,6 +144,7 @@ function result(streaming: readonly Streaming[], idleAt: readonly Idle[]) {
       },
     ],
     remarks: [
+      ...streaming.flatMap(({ sessions, lost }) => lost.slice(0, 3).map((why) => `${sessions} sessions: ${why}`)),
       ...(best >= TARGETS.perCore ? [] : [`${best} sessions per core, not ${TARGETS.perCore}`]),
       ...(rssKib <= TARGETS.idleKib ? [] : [`${rssKib.toFixed(0)} KiB an idle session, not ${TARGETS.idleKib}`]),
     ],
