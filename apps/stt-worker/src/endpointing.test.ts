@@ -131,7 +131,16 @@ describe('dynamic', () => {
   });
 
   test('takes the longest wait as long as nothing is known', () => {
-    expect(judgeEnd(1_000, undefined, undefined, SETTINGS)).toEqual({ waitMs: 1_800, probability: 0 });
+    expect(judgeEnd(1_000, undefined, undefined, SETTINGS)).toEqual({
+      ...{ waitMs: 1_800, probability: 0, awaitsSound: false },
+    });
+  });
+
+  test('awaits a sound that is about to be known, and judges by the words meanwhile', () => {
+    const judged = judgeEnd(400, words(0.9), undefined, SETTINGS);
+    const due = judgeEnd(400, { ...words(0.9), isSoundDue: true }, undefined, SETTINGS);
+    expect(judged.awaitsSound).toBe(false);
+    expect(due).toEqual({ ...judged, awaitsSound: true });
   });
 
   test('is over the longest wait where the shortest is longer', () => {
@@ -148,9 +157,9 @@ describe('static', () => {
     // What a predecessor heard may lie ahead of what has been heard again.
     { silenceMs: 100, silence: -2_000, over: 0 },
   ])('waits $silenceMs ms whatever was said', ({ silenceMs, silence, over }) => {
-    for (const evidence of [undefined, words(0.04), words(0.95, 0.9)]) {
+    for (const evidence of [undefined, words(0.04), words(0.95, 0.9), { ...words(0.5), isSoundDue: true }]) {
       const found = judgeEnd(silence, evidence, 900, { ...SETTINGS, turnDetection: 'static', silenceMs, patience: 90 });
-      expect(found).toEqual({ waitMs: silenceMs, probability: over });
+      expect(found).toEqual({ waitMs: silenceMs, probability: over, awaitsSound: false });
     }
   });
 });
@@ -158,15 +167,16 @@ describe('static', () => {
 describe('manual', () => {
   test('never ends a turn that has a word', () => {
     const found = judgeEnd(60_000, words(0.95, 0.95), undefined, { ...SETTINGS, turnDetection: 'manual' });
-    expect(found).toEqual({ waitMs: Number.POSITIVE_INFINITY, probability: 0 });
+    expect(found).toEqual({ waitMs: Number.POSITIVE_INFINITY, probability: 0, awaitsSound: false });
   });
 });
 
 test.each(['static', 'dynamic', 'manual'] as const)('speech without a word is soon over: %s', (turnDetection) => {
-  const nothing: PauseEvidence = { hasWords: false, completeness: 0, soundProbability: undefined };
-  const { waitMs, probability: over } = judgeEnd(200, nothing, 2_000, { ...SETTINGS, turnDetection });
+  const nothing: PauseEvidence = { hasWords: false, completeness: 0, soundProbability: undefined, isSoundDue: true };
+  const { waitMs, probability: over, awaitsSound } = judgeEnd(200, nothing, 2_000, { ...SETTINGS, turnDetection });
   expect(waitMs).toBeLessThanOrEqual(368);
   expect(over).toBe(0);
+  expect(awaitsSound).toBe(false);
 });
 
 describe('the habit of a speaker', () => {

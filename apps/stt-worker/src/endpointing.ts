@@ -26,8 +26,10 @@ export interface PauseEvidence {
   readonly hasWords: boolean;
   /** Probability by its words that the turn is whole. */
   readonly completeness: number;
-  /** The same by its sound, where that could be told in time. */
+  /** The same by its sound, where that is known. */
   readonly soundProbability: number | undefined;
+  /** It will be known in a moment. */
+  readonly isSoundDue?: boolean;
 }
 
 export interface EndJudgement {
@@ -35,6 +37,8 @@ export interface EndJudgement {
   readonly waitMs: number;
   /** Probability that the turn is over, with as much silence as there has been. It rises while the silence lasts. */
   readonly probability: number;
+  /** The sound is about to be known and may change the wait: the turn does not end before. */
+  readonly awaitsSound: boolean;
 }
 
 /** Pauses within a turn, on average, of people in general. */
@@ -71,7 +75,7 @@ export function judgeEnd(
 ): EndJudgement {
   const judgement = judgeByMode(silenceMs, evidence, ownPauseMs, settings);
   if (evidence === undefined || evidence.hasWords) return judgement;
-  return { waitMs: Math.min(PHANTOM_WAIT_MS, judgement.waitMs), probability: 0 };
+  return { waitMs: Math.min(PHANTOM_WAIT_MS, judgement.waitMs), probability: 0, awaitsSound: false };
 }
 
 /** The speaker's average pause within a turn after one more. */
@@ -103,18 +107,23 @@ function judgeByMode(
 ): EndJudgement {
   switch (settings.turnDetection) {
     case 'manual':
-      return { waitMs: Number.POSITIVE_INFINITY, probability: 0 };
+      return { waitMs: Number.POSITIVE_INFINITY, probability: 0, awaitsSound: false };
     case 'static':
-      return { waitMs: settings.silenceMs, probability: clamp(silenceMs / settings.silenceMs, 0, 1) };
+      return {
+        waitMs: settings.silenceMs,
+        probability: clamp(silenceMs / settings.silenceMs, 0, 1),
+        awaitsSound: false,
+      };
     case 'dynamic': {
       const { minWaitMs, patience, weights } = settings;
       const maxWaitMs = Math.max(minWaitMs, settings.maxWaitMs);
-      if (evidence === undefined) return { waitMs: maxWaitMs, probability: 0 };
+      if (evidence === undefined) return { waitMs: maxWaitMs, probability: 0, awaitsSound: false };
       const pauseMs = pauseScaleMs(ownPauseMs, weights.habit) * 2 ** ((patience - 50) / 50);
       const complete = weigh(evidence, weights);
       const waitMs = clamp(pauseMs * Math.log((1 - complete) / RISK), minWaitMs, maxWaitMs);
       const goesOn = (1 - complete) * Math.exp(-Math.max(0, silenceMs) / pauseMs);
-      return { waitMs, probability: complete / (complete + goesOn) };
+      const { isSoundDue: awaitsSound = false } = evidence;
+      return { waitMs, probability: complete / (complete + goesOn), awaitsSound };
     }
     default:
       return settings.turnDetection satisfies never;

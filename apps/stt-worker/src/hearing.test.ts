@@ -2,7 +2,7 @@ import { type HearingState, INITIAL_HEARING } from '@parley/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PauseEvidence } from './endpointing.ts';
-import { Hearing, type HearingAction, type HearingSettings } from './hearing.ts';
+import { Hearing, type HearingAction, type HearingSettings, isSamePause, type Pause } from './hearing.ts';
 
 const FRAME = 512;
 const SETTINGS: HearingSettings = {
@@ -83,6 +83,7 @@ function listen(from: Durable, { lengthSamples, probabilityAt, levelAt }: Scene,
   let writes = 0;
   let fedFrom: number | undefined;
   let fedTo = 0;
+  let weighed: Pause | undefined;
   const write = (action: HearingAction): void => {
     if (action.do === 'feed') {
       if (fedFrom === undefined) fedFrom = action.fromSample;
@@ -117,8 +118,10 @@ function listen(from: Durable, { lengthSamples, probabilityAt, levelAt }: Scene,
     writes += 1;
   };
   while (hearing.position + FRAME <= lengthSamples) {
-    const pause = hearing.unweighed;
-    if (pause && life.judge) {
+    const { pause } = hearing;
+    const isNew = !isSamePause(pause, weighed);
+    weighed = pause;
+    if (pause && isNew && life.judge) {
       for (const action of hearing.weigh(pause, life.judge(durable.hearing.text))) {
         if (writes >= maxWrites) return { events, durable, hearing };
         write(action);
@@ -423,7 +426,7 @@ describe('the end of a turn by what was said', () => {
   test('waits for the longest time where nothing is known, and takes no evidence of another pause', () => {
     const heard = scene(1_000, 2_000, 1_000);
     const { hearing } = listen(START, heard, { settings: DYNAMIC });
-    const pause = hearing.unweighed;
+    const { pause } = hearing;
     expect(pause).toMatchObject({ utterance: 1 });
     const evidence = judge(0.95)('x');
     expect(hearing.weigh({ utterance: 1, lastSpeechSample: 1 }, evidence)).toEqual([]);
@@ -478,5 +481,118 @@ describe('the end of a turn by what was said', () => {
     expect(trustIn(0.1)).toBeCloseTo(2 * Math.log(1.8) + Math.log(0.2), 1);
     expect(trustIn(0.5)).toBeCloseTo(0, 1);
     expect(trustIn(0.9)).toBeLessThan(-2);
+  });
+});
+
+describe('a pause that is judged by its words at first', () => {
+  const words = (completeness: number) => ({ hasWords: true, completeness, soundProbability: undefined });
+
+  /** A pause of which nothing is known yet, and what happens while it lasts. */
+  function pausing(settings: HearingSettings = DYNAMIC) {
+    const { hearing } = listen(START, scene(1_024, 2_048, 160), { settings });
+    const { pause } = hearing;
+    if (pause === undefined) throw new Error('no pause');
+    const happened: { what: HearingAction['do']; afterMs: number }[] = [];
+    const note = (actions: readonly HearingAction[], position: number): void => {
+      const afterMs = ms(position - pause.lastSpeechSample);
+      happened.push(...actions.map((action) => ({ what: action.do, afterMs })));
+    };
+    const weigh = (evidence: PauseEvidence): void => {
+      const { position } = hearing;
+      note(hearing.weigh(pause, evidence), position);
+    };
+    /** Silence up to so many milliseconds after the speech. */
+    const rest = (toMs: number): void => {
+      while (ms(hearing.position - pause.lastSpeechSample) < toMs) {
+        const startSample = hearing.position;
+        const frame = { startSample, samples: FRAME, probability: 0.02, levelDbfs: () => -80 };
+        note(hearing.step(frame), startSample + FRAME);
+        if (!hearing.hearing.open) return;
+      }
+    };
+    const endMs = (): number | undefined => happened.find(({ what }) => what === 'end')?.afterMs;
+    return { hearing, weigh, rest, endMs, types: () => happened.map(({ what }) => what) };
+  }
+
+  const judgedOnce = (evidence: PauseEvidence): number => {
+    const { weigh, rest, endMs } = pausing();
+    weigh(evidence);
+    rest(2_000);
+    return endMs() ?? Number.NaN;
+  };
+
+  test('is told to be a plausible end by them, and ends later when its sound says that it is none', () => {
+    const { weigh, rest, endMs, types } = pausing();
+    weigh({ ...words(0.85), isSoundDue: true });
+    rest(224);
+    expect(types()).toEqual(['eager']);
+    weigh({ ...words(0.85), soundProbability: 0.05 });
+    rest(2_000);
+    // Only speech takes a plausible end back.
+    expect(types()).toEqual(['eager', 'end']);
+    expect(endMs()).toBe(judgedOnce({ ...words(0.85), soundProbability: 0.05 }));
+    expect(endMs()).toBeGreaterThan(judgedOnce(words(0.85)) + 200);
+  });
+
+  test('ends sooner when its sound says that it is one, however late it says so', () => {
+    const { weigh, rest, endMs } = pausing();
+    weigh(words(0.5));
+    rest(900);
+    weigh({ ...words(0.5), soundProbability: 0.95 });
+    rest(2_000);
+    expect(judgedOnce({ ...words(0.5), soundProbability: 0.95 })).toBeLessThan(900);
+    expect(endMs()).toBe(928);
+    expect(endMs()).toBeLessThan(judgedOnce(words(0.5)));
+  });
+
+  test('does not end as long as its sound is about to be known, nor any later', () => {
+    const { weigh, rest, endMs } = pausing();
+    weigh({ ...words(0.95), isSoundDue: true });
+    rest(500);
+    expect(endMs()).toBeUndefined();
+    weigh({ ...words(0.95), soundProbability: 0.9 });
+    expect(endMs()).toBe(512);
+  });
+
+  test('ends by its words when its sound is waited for no longer', () => {
+    const { weigh, rest, endMs } = pausing();
+    weigh({ ...words(0.95), isSoundDue: true });
+    rest(400);
+    expect(endMs()).toBeUndefined();
+    weigh(words(0.95));
+    expect(endMs()).toBe(416);
+  });
+
+  test.each([
+    ['there is no word', DYNAMIC, { ...words(0), hasWords: false }],
+    ['the silence is fixed', { ...DYNAMIC, turnDetection: 'static', silenceMs: 300 }, words(0.1)],
+  ] as const)('does not wait for its sound where %s', (_, settings, evidence) => {
+    const { weigh, rest, endMs } = pausing(settings);
+    weigh({ ...evidence, isSoundDue: true });
+    rest(1_000);
+    expect(endMs()).toBe(320);
+  });
+
+  test('teaches how far the sound can be trusted, also where that was late', () => {
+    const { hearing, weigh, rest } = pausing();
+    weigh(words(0.1));
+    rest(600);
+    expect(hearing.hearing.pauseSound).toBeUndefined();
+    weigh({ ...words(0.1), soundProbability: 0.1 });
+    expect(hearing.hearing.pauseSound).toBe(0.1);
+    for (let frames = 0; frames < 10; frames++) {
+      const frame = { startSample: hearing.position, samples: FRAME, probability: 0.9, levelDbfs: () => -20 };
+      hearing.step(frame);
+    }
+    expect(hearing.hearing.soundTrust).toBeCloseTo(Math.log(1.8), 1);
+  });
+
+  test('learns nothing of an answer that comes when it is over', () => {
+    const { hearing, weigh, rest, endMs } = pausing();
+    weigh(words(0.95));
+    rest(1_000);
+    expect(endMs()).toBeLessThan(300);
+    weigh({ ...words(0.95), soundProbability: 0.1 });
+    expect(hearing.hearing.pauseSound).toBeUndefined();
   });
 });

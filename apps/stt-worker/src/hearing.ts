@@ -73,6 +73,9 @@ export interface Pause {
   readonly lastSpeechSample: number;
 }
 
+export const isSamePause = (a: Pause | undefined, b: Pause | undefined): boolean =>
+  a?.utterance === b?.utterance && a?.lastSpeechSample === b?.lastSpeechSample;
+
 /** Why a turn was ended. */
 export type EndReason = 'silence' | 'commit' | 'length';
 
@@ -122,8 +125,10 @@ export type HearingAction =
  * are counted from the cut, and the voice activity model starts afresh with it. A cut may lie before what was heard
  * already: then the position goes back.
  *
- * When a pause ends the turn depends on what was said, which is known a little later than the pause: `unweighed` names the
- * pause that waits for it, `weigh` tells.
+ * When a pause ends the turn depends on what was said and how it sounded, which are known a little later than the pause, the
+ * one before the other: `pause` names the pause, `weigh` tells as much as is known by then. What is told later may lengthen
+ * or shorten the wait. It does not take a plausible end back: only speech does, and the answer that is being prepared is
+ * right as long as none comes.
  */
 export class Hearing {
   #settings: HearingSettings;
@@ -174,15 +179,16 @@ export class Hearing {
     return this.#segment !== undefined;
   }
 
-  /** The present pause of an open utterance, as long as no evidence is known of it. */
-  get unweighed(): Pause | undefined {
-    return this.#evidence === undefined ? this.#pauseNow() : undefined;
+  /** The present pause of an open utterance. */
+  get pause(): Pause | undefined {
+    const { open, speaking, utterance, lastSpeechSample } = this.#hearing;
+    if (!open || speaking || this.#segment || this.#position < lastSpeechSample) return undefined;
+    return { utterance, lastSpeechSample };
   }
 
-  /** Takes what is known of a pause; if that is over, it is of no use any more. */
+  /** Takes all that is known of a pause by now; if that is over, it is of no use any more. */
   weigh(pause: Pause, evidence: PauseEvidence): HearingAction[] {
-    const now = this.#pauseNow();
-    if (now?.utterance !== pause.utterance || now.lastSpeechSample !== pause.lastSpeechSample) return [];
+    if (!isSamePause(pause, this.pause)) return [];
     this.#evidence = evidence;
     const { soundProbability } = evidence;
     if (soundProbability !== undefined) this.#hearing = { ...this.#hearing, pauseSound: soundProbability };
@@ -396,21 +402,15 @@ export class Hearing {
     actions.push({ do: 'move', cursor, hearing: this.#hearing });
   }
 
-  #pauseNow(): Pause | undefined {
-    const { open, speaking, utterance, lastSpeechSample } = this.#hearing;
-    if (!open || speaking || this.#segment || this.#position < lastSpeechSample) return undefined;
-    return { utterance, lastSpeechSample };
-  }
-
   /** Why the turn ends in this silence, if it does; tells a plausible end, once. */
   #reasonToEnd(actions: HearingAction[]): EndReason | undefined {
-    const pause = this.#pauseNow();
+    const { pause } = this;
     if (!pause) return undefined;
     const silenceMs = msOf(this.#position - pause.lastSpeechSample);
     const { eager, ownPauseMs, soundTrust } = this.#hearing;
     const settings = { ...this.#settings, weights: trusting(this.#settings.weights, soundTrust) };
-    const { waitMs, probability } = judgeEnd(silenceMs, this.#evidence, ownPauseMs, settings);
-    if (silenceMs >= waitMs) return 'silence';
+    const { waitMs, probability, awaitsSound } = judgeEnd(silenceMs, this.#evidence, ownPauseMs, settings);
+    if (silenceMs >= waitMs && !awaitsSound) return 'silence';
     if (this.#isTooLong(this.#position)) return 'length';
     if (eager || !this.#evidence?.hasWords || silenceMs < LEAST_EAGER_MS) return undefined;
     if (this.#settings.turnDetection === 'manual' || probability < this.#settings.eagerProbability) return undefined;

@@ -11,10 +11,18 @@ import {
 } from '@parley/protocol';
 import type { Clock, Logger } from '@parley/runtime';
 import { AudioRing } from './audio-ring.ts';
-import type { EvidenceWeights } from './endpointing.ts';
-import { type HeardState, Hearing, type HearingAction, type HearingSettings, type Pause } from './hearing.ts';
+import type { EvidenceWeights, PauseEvidence } from './endpointing.ts';
+import {
+  type HeardState,
+  Hearing,
+  type HearingAction,
+  type HearingSettings,
+  isSamePause,
+  type Pause,
+} from './hearing.ts';
 import { type LeaseEnd, LeaseWriter } from './lease-writer.ts';
 import type { SttMetrics } from './metrics.ts';
+import { PauseInquiry } from './pause-inquiry.ts';
 import { placeWords } from './place-words.ts';
 import { joinTexts } from './plain-text.ts';
 import type { RecognitionStream, SpokenWord } from './recognizer.ts';
@@ -43,8 +51,10 @@ const MAX_FILLED_GAP_SAMPLES = samplesOf(6_000);
 const MAX_LOG_EVENTS = 10_000;
 const PARTIAL_INTERVAL_MS = 100;
 /** Hearing waits so long at a pause to know what was said before it, and as long as it takes if it is further behind. */
-const JUDGEMENT_LIMIT_MS = 200;
+const WORDS_LIMIT_MS = 200;
 const CATCH_UP_SAMPLES = samplesOf(500);
+/** Live audio, in packets of 40 ms, comes so unevenly. */
+const JITTER_MS = 64;
 /** What the end-of-turn model gets of the time before the turn. */
 const SOUND_LEAD_SAMPLES = samplesOf(500);
 
@@ -60,6 +70,8 @@ export interface ListenerOptions {
   readonly weights: EvidenceWeights;
   /** Where there is none, turns end by text and habit. */
   readonly soundJudge: SoundJudge | undefined;
+  /** How long the end of a turn waits for it. */
+  readonly soundLimitMs: number;
   /** Frames below this are silence without asking the detector. */
   readonly gateDbfs: number;
   readonly settleTimeoutMs: number;
@@ -100,9 +112,8 @@ export class Listener {
   #isReadingPaused = false;
   /** The user ended the turn when so much audio had been sent. */
   #commitSample: number | undefined;
-  /** The pause of which evidence was asked for last. */
-  #asked: Pause | undefined;
-  #askedMs = Number.NEGATIVE_INFINITY;
+  /** About the present pause. */
+  #inquiry: PauseInquiry | undefined;
   #settings: Settings;
   readonly #recent: RecentAudio | undefined;
   #lastPartialMs = Number.NEGATIVE_INFINITY;
@@ -205,17 +216,24 @@ export class Listener {
   get isHeldUp(): boolean {
     if (this.#ended !== undefined || !this.#hasFrame(this.#hearing.position)) return false;
     if (this.#options.stream.backlogMs > MAX_BACKLOG_MS || this.#writer.size > MAX_WAITING_WRITES) return true;
-    return this.#awaitsJudgement;
+    return this.#awaitsJudgement(this.#hearing.position);
   }
 
   /**
-   * A pause is judged before what follows it is heard, so that a backlog is divided into turns as it would have been live.
-   * Live audio is heard on after a while all the same: it may be an interruption.
+   * A pause is judged before what follows it is heard, so that a backlog is divided into turns as it would have been live:
+   * with the words, and with the sound if that is told within its limit. An answer that takes longer would have come so much
+   * further on in the audio: until it is there, nothing is heard faster than it was spoken. Live audio waits a little for the
+   * words, and is then heard on all the same: it may be an interruption.
    */
-  get #awaitsJudgement(): boolean {
-    if (this.#hearing.unweighed === undefined) return false;
-    const backlogSamples = this.#ring.endSample - this.#hearing.position;
-    return backlogSamples >= CATCH_UP_SAMPLES || this.#options.clock.nowMs() - this.#askedMs < JUDGEMENT_LIMIT_MS;
+  #awaitsJudgement(position: number): boolean {
+    const inquiry = this.#inquiry;
+    if (inquiry === undefined || !isSamePause(inquiry.pause, this.#hearing.pause)) return false;
+    const { waitedMs, sound, sample } = inquiry;
+    const isBehind = this.#ring.endSample - this.#hearing.position >= CATCH_UP_SAMPLES;
+    if (!inquiry.knowsWords) return isBehind || waitedMs < WORDS_LIMIT_MS;
+    if (sound !== 'due' && sound !== 'overdue') return false;
+    const isAhead = position + VAD_FRAME_SAMPLES - sample > samplesOf(waitedMs + JITTER_MS);
+    return isAhead || (isBehind && sound === 'due');
   }
 
   /**
@@ -223,11 +241,12 @@ export class Listener {
    * here and now.
    */
   takeFrames(max: number): VadFrame[] {
-    this.#askEvidence();
+    this.#inquire();
     if (this.#scoring !== undefined || this.isHeldUp) return [];
     const frames: Frame[] = [];
     let position = this.#hearing.position;
     while (this.#ended === undefined && frames.length < max && this.#hasFrame(position)) {
+      if (this.#awaitsJudgement(position)) break;
       const frame = this.#frameAt(position);
       if (frame.isSilent) {
         // The detector must see a session's frames in order: what it has to score comes first.
@@ -235,7 +254,6 @@ export class Listener {
         this.#options.detector.skip({ state: this.#vadState, pcm: frame.pcm });
         this.#options.metrics.vadFrames.inc({ judge: 'gate' });
         this.#hear(frame, 0);
-        if (this.#awaitsJudgement) break;
         position = this.#hearing.position;
       } else {
         frames.push(frame);
@@ -379,37 +397,43 @@ export class Listener {
 
   #perform(actions: readonly HearingAction[]): void {
     for (const action of actions) this.#act(action);
-    this.#askEvidence();
+    this.#inquire();
   }
 
-  /** Finds out about a new pause what its text and its sound say. */
-  #askEvidence(): void {
-    const pause = this.#hearing.unweighed;
+  /** Begins to find out about a new pause what its text and its sound say, and lets go of one that is over. */
+  #inquire(): void {
+    const { pause, position } = this.#hearing;
+    if (isSamePause(this.#inquiry?.pause, pause)) return;
+    this.#inquiry?.end();
+    this.#inquiry = undefined;
     if (pause === undefined || this.#ended !== undefined) return;
-    const { utterance, lastSpeechSample } = this.#asked ?? {};
-    if (utterance === pause.utterance && lastSpeechSample === pause.lastSpeechSample) return;
-    this.#asked = pause;
-    this.#askedMs = this.#options.clock.nowMs();
-    const sound = this.#askSound();
+    const { clock, soundLimitMs } = this.#options;
+    const inquiry = new PauseInquiry({
+      ...{ pause, sample: position, clock, soundLimitMs },
+      onEvidence: (evidence) => this.#weigh(pause, evidence),
+    });
+    this.#inquiry = inquiry;
+    this.#askSound(inquiry);
     // Its turn comes when everything that was said before the pause has been settled.
-    this.#writer.push(({ hearing: { text } }) => void this.#weigh(pause, text, sound));
+    this.#writer.push(({ hearing: { text } }) => {
+      inquiry.tellWords(textCompleteness(text, this.#settings.language));
+      return undefined;
+    });
   }
 
-  async #askSound(): Promise<number | undefined> {
+  #askSound(inquiry: PauseInquiry): void {
     const { soundJudge, weights } = this.#options;
-    if (!soundJudge || weights.sound === 0 || this.#settings.turnDetection !== 'dynamic') return undefined;
+    if (!soundJudge || weights.sound === 0 || this.#settings.turnDetection !== 'dynamic') return;
     const { position, hearing } = this.#hearing;
     const fromSample = Math.max(0, hearing.onsetSample - SOUND_LEAD_SAMPLES, position - soundJudge.maxSamples);
     const pcm = this.#recent?.slice(fromSample, position);
-    return pcm && soundJudge.score(pcm);
+    if (pcm) inquiry.askSound((signal) => soundJudge.score(pcm, signal));
   }
 
-  async #weigh(pause: Pause, text: string, sound: Promise<number | undefined>): Promise<void> {
-    const soundProbability = await sound;
+  #weigh(pause: Pause, evidence: PauseEvidence): void {
     if (this.#ended !== undefined) return;
-    const completeness = textCompleteness(text, this.#settings.language);
     const { cuts } = this.#hearing;
-    this.#perform(this.#hearing.weigh(pause, { hasWords: completeness > 0, completeness, soundProbability }));
+    this.#perform(this.#hearing.weigh(pause, evidence));
     if (this.#hearing.cuts !== cuts) this.#startAfresh();
     this.#options.wake();
   }
@@ -568,6 +592,7 @@ export class Listener {
   #end(reason: ListenerEnd): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
+    this.#inquiry?.end();
     this.#writer.stop();
     this.#options.stream.close();
     // It is a local matter by now: a subscription that cannot be ended properly ends with the connection.

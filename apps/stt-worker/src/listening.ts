@@ -40,6 +40,7 @@ export interface ListeningOptions {
     readonly offProbability: number;
     readonly gateDbfs: number;
     readonly stallTimeoutMs: number;
+    readonly turnModelLimitMs: number;
     readonly turnTextWeight: number;
     readonly turnSoundWeight: number;
     readonly turnHabitWeight: number;
@@ -196,7 +197,7 @@ class Listening {
       ...{ bus, detector, clock, gateDbfs, metrics: this.#metrics },
       hearing: { pauseMs, onProbability, offProbability },
       weights: { text: config.turnTextWeight, sound: config.turnSoundWeight, habit: config.turnHabitWeight },
-      soundJudge,
+      ...{ soundJudge, soundLimitMs: config.turnModelLimitMs },
       settleTimeoutMs: stallTimeoutMs,
       pauseReading: () => this.#reader.remove(session),
       resumeReading: (fromSample) => this.#reader.add(session, fromSample),

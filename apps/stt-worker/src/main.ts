@@ -22,7 +22,7 @@ await runService(
     closer.defer('voice detector', () => detector.close());
 
     const turnEnd = await loadSoundJudge(config.turnModelDir, {
-      ...{ clock, logger, metrics: soundJudgeMetrics(metrics), deadlineMs: config.turnModelLimitMs },
+      ...{ clock, logger, metrics: soundJudgeMetrics(metrics) },
     });
     closer.defer('end-of-turn model', () => turnEnd.judge?.close());
 

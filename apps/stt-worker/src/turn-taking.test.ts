@@ -1,6 +1,7 @@
 import { concatInt16 } from '@parley/audio';
 import type { Bus } from '@parley/bus';
 import { DEFAULT_SETTINGS, type Settings } from '@parley/protocol';
+import { systemClock } from '@parley/runtime';
 import { startRedis, type TestRedis } from '@parley/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadVoiceDetector } from './load-voice-detector.ts';
@@ -47,8 +48,12 @@ function scripted(...texts: string[]): Recognizer {
   return { name: 'scripted', languages: [], slots: 4, open, close: async () => undefined };
 }
 
-async function startWorker(recognizer: Recognizer, soundJudge?: SoundJudge): Promise<TestWorker> {
-  const worker = await TestWorker.start(redis, { recognizer, detector, soundJudge });
+async function startWorker(
+  recognizer: Recognizer,
+  soundJudge?: SoundJudge,
+  soundLimitMs?: number,
+): Promise<TestWorker> {
+  const worker = await TestWorker.start(redis, { recognizer, detector, soundJudge, soundLimitMs });
   workers.push(worker);
   return worker;
 }
@@ -56,6 +61,15 @@ async function startWorker(recognizer: Recognizer, soundJudge?: SoundJudge): Pro
 async function openSession(settings: Partial<Settings> = {}): Promise<SpokenSession> {
   const session = await SpokenSession.open(bus, { language: UNKNOWN_LANGUAGE, ...settings });
   sessions.push(session);
+  await session.offer();
+  return session;
+}
+
+/** A session of which nobody has heard anything yet, and all of which has been said. */
+async function openBacklog(samples: Int16Array, settings: Partial<Settings>): Promise<SpokenSession> {
+  const session = await SpokenSession.open(bus, { language: UNKNOWN_LANGUAGE, ...settings });
+  sessions.push(session);
+  await session.speak(samples);
   await session.offer();
   return session;
 }
@@ -234,5 +248,143 @@ describe('the sound of a turn', () => {
     await spoken.turns(1);
     expect(asked).toHaveLength(3);
     expect(asked[2]).toBeGreaterThan(3 * WORDS.length);
+  });
+
+  /** Answers when the test does. */
+  class AskedJudge implements SoundJudge {
+    readonly maxSamples = 128_000;
+    readonly asked: { readonly signal: AbortSignal; answer(probability: number | undefined): void }[] = [];
+
+    score(_: Int16Array, signal: AbortSignal): Promise<number | undefined> {
+      const { promise, resolve } = Promise.withResolvers<number | undefined>();
+      this.asked.push({ signal, answer: resolve });
+      return promise;
+    }
+
+    async close(): Promise<void> {}
+  }
+
+  const isHeard = (spoken: SpokenSession, sample: number): Promise<void> =>
+    vi.waitFor(async () => expect((await spoken.inspect())?.audioCursor).toBeGreaterThan(sample));
+
+  test('is waited for by a turn that its words would end, which is called plausible meanwhile', async () => {
+    const judge = new AskedJudge();
+    await startWorker(scripted('what time does the next train leave'), judge, 10_000);
+    const spoken = await openSession({ language: 'en' });
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(600)]), { live: true });
+    await spoken.until('turn.eager');
+    await spoken.speak(silence(100), { live: true });
+    judge.asked[0]?.answer(0.03);
+    await spoken.speak(silence(1_500), { live: true });
+    const [turn] = await spoken.turns(1);
+    // It was neither over by its words nor taken back.
+    expect(turn && waitMs(turn)).toBeGreaterThan(900);
+    expect(turn && waitMs(turn)).toBeLessThan(1_200);
+    expect(await ends(spoken)).toEqual([
+      'turn.eager what time does the next train leave',
+      'turn.ended what time does the next train leave',
+    ]);
+    expect(judge.asked).toHaveLength(1);
+  });
+
+  test('ends a turn as soon as it is told, also after its limit', async () => {
+    const judge = new AskedJudge();
+    await startWorker(scripted('jag vill boka'), judge, 10);
+    const spoken = await openSession({ minWaitMs: 500 });
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(400)]), { live: true });
+    await spoken.until('turn.eager');
+    judge.asked[0]?.answer(0.97);
+    await spoken.speak(silence(1_500), { live: true });
+    const [turn] = await spoken.turns(1);
+    expect(turn && waitMs(turn)).toBeGreaterThanOrEqual(500);
+    expect(turn && waitMs(turn)).toBeLessThan(1_000);
+    expect(judge.asked[0]?.signal.aborted).toBe(true);
+  });
+
+  test('is asked for in vain when the turn is over before it is told, and changes nothing then', async () => {
+    const judge = new AskedJudge();
+    await startWorker(scripted('what time does the next train leave', 'from platform two'), judge, 10);
+    const spoken = await openSession({ language: 'en' });
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(600)]), { live: true });
+    const [turn] = await spoken.turns(1);
+    expect(turn && waitMs(turn)).toBeLessThanOrEqual(400);
+    expect(judge.asked.map(({ signal }) => signal.aborted)).toEqual([true]);
+    const before = await spoken.inspect();
+    judge.asked[0]?.answer(0.03);
+    await spoken.speak(silence(2_000));
+    await isHeard(spoken, spoken.endSample - 24_000);
+    expect((await spoken.inspect())?.hearing).toMatchObject({ ...before?.hearing, backgroundDbfs: expect.anything() });
+    expect(await ends(spoken)).toHaveLength(2);
+  });
+
+  test('is not waited for by speech that goes on, and is asked for in vain then', async () => {
+    const judge = new AskedJudge();
+    await startWorker(scripted('jag vill', 'boka'), judge, 10_000);
+    const spoken = await openSession();
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(400), WORDS]), { live: true });
+    await spoken.until('turn.resumed');
+    expect(judge.asked.map(({ signal }) => signal.aborted)).toEqual([true]);
+    await spoken.speak(silence(1_000), { live: true });
+    await vi.waitFor(() => expect(judge.asked).toHaveLength(2));
+    judge.asked[1]?.answer(0.97);
+    await spoken.turns(1);
+    expect(await ends(spoken)).toEqual([
+      ...['turn.eager jag vill', 'turn.resumed', 'turn.eager jag vill boka', 'turn.ended jag vill boka'],
+    ]);
+  });
+
+  test('of a backlog is told before what follows is heard', async () => {
+    const judge = new AskedJudge();
+    await startWorker(scripted('what is the time', 'in dublin'), judge, 10_000);
+    const audio = concatInt16([silence(300), WORDS, silence(600), WORDS, silence(2_500)]);
+    const spoken = await openBacklog(audio, { language: 'en' });
+    await spoken.until('transcript.final');
+    expect(await ends(spoken)).toEqual([]);
+    judge.asked[0]?.answer(0.03);
+    await vi.waitFor(() => expect(judge.asked).toHaveLength(2));
+    judge.asked[1]?.answer(0.97);
+    const [turn] = await spoken.turns(1);
+    expect(turn?.text).toBe('what is the time in dublin');
+    // The words alone are surer.
+    const [eager] = await spoken.events('turn.eager');
+    expect(eager?.probability).toBeLessThan(0.85);
+  });
+
+  test.each([
+    {
+      ...{ told: 'within the limit', sound: 0.03, tookMs: 40, limitMs: 100 },
+      ...{ said: ['what is the time', 'in dublin'], pauseMs: 600, turns: ['what is the time in dublin'] },
+    },
+    {
+      ...{ told: 'after the end of the turn', sound: 0.03, tookMs: 400, limitMs: 50 },
+      ...{ said: ['what is the time', 'in dublin'], pauseMs: 600, turns: ['what is the time', 'in dublin'] },
+    },
+    {
+      ...{ told: 'after the limit, in a turn that would go on', sound: 0.97, tookMs: 200, limitMs: 50 },
+      ...{ said: ['in dublin', 'thanks'], pauseMs: 740, turns: ['in dublin', 'thanks'] },
+    },
+  ])('divides a backlog as it does live audio: told $told', async (scenario) => {
+    const { sound, tookMs, limitMs, said, pauseMs, turns } = scenario;
+    const slow: SoundJudge = {
+      maxSamples: 128_000,
+      async score(_, signal) {
+        await systemClock.sleep(tookMs, signal).catch(() => undefined);
+        return sound;
+      },
+      close: async () => undefined,
+    };
+    await startWorker(scripted(...said, ...said, ...said), slow, limitMs);
+    const audio = concatInt16([silence(300), WORDS, silence(pauseMs), WORDS, silence(2_500)]);
+    const live = await openSession({ language: 'en' });
+    await live.speak(audio, { live: true });
+    await live.turns(turns.length);
+    const fast = await openSession({ language: 'en' });
+    await fast.speak(audio);
+    await fast.turns(turns.length);
+    const late = await openBacklog(audio, { language: 'en' });
+    await late.turns(turns.length);
+    for (const spoken of [live, fast, late]) {
+      expect((await spoken.events('turn.ended')).map(({ text }) => text)).toEqual(turns);
+    }
   });
 });

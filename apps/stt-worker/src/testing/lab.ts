@@ -41,6 +41,8 @@ export interface TestEngines {
   readonly recognizer: Recognizer;
   readonly detector: VoiceDetector;
   readonly soundJudge?: SoundJudge | undefined;
+  /** How long the end of a turn waits for the judge. */
+  readonly soundLimitMs?: number | undefined;
 }
 
 /** A worker of its own in this process: `stop` drains it, `kill` ends it without a word, as a crash would. */
@@ -50,7 +52,8 @@ export class TestWorker {
   readonly #drain = new AbortController();
   readonly #done: Promise<void>;
 
-  private constructor(bus: Bus, metrics: Metrics, logger: Logger, { recognizer, detector, soundJudge }: TestEngines) {
+  private constructor(bus: Bus, metrics: Metrics, logger: Logger, engines: TestEngines) {
+    const { recognizer, detector, soundJudge, soundLimitMs = 100 } = engines;
     this.bus = bus;
     this.metrics = metrics;
     const engine = {
@@ -59,7 +62,7 @@ export class TestWorker {
     };
     const config = {
       ...{ onProbability: 0.5, offProbability: 0.35, gateDbfs: -66, stallTimeoutMs: 3_000 },
-      ...{ turnTextWeight: 1, turnSoundWeight: 0.5, turnHabitWeight: 0.5 },
+      ...{ turnModelLimitMs: soundLimitMs, turnTextWeight: 1, turnSoundWeight: 0.5, turnHabitWeight: 0.5 },
     };
     const { signal } = this.#drain;
     this.#done = runListening({

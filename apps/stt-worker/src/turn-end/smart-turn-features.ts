@@ -44,13 +44,18 @@ export class SmartTurnFeatures {
   }
 
   #normalise(samples: Int16Array): void {
+    // Exact, as sums of whole numbers.
     let sum = 0;
-    for (const sample of samples) sum += sample;
-    const mean = sum / INT16_SCALE / SMART_TURN_SAMPLES;
+    let squares = 0;
+    for (let i = 0; i < samples.length; i++) {
+      const sample = samples[i] ?? 0;
+      sum += sample;
+      squares += sample * sample;
+    }
     const silentSamples = SMART_TURN_SAMPLES - samples.length;
-    let squares = silentSamples * mean * mean;
-    for (const sample of samples) squares += (sample / INT16_SCALE - mean) ** 2;
-    const scale = 1 / Math.sqrt(squares / SMART_TURN_SAMPLES + VARIANCE_FLOOR);
+    const mean = sum / INT16_SCALE / SMART_TURN_SAMPLES;
+    const variance = squares / INT16_SCALE ** 2 / SMART_TURN_SAMPLES - mean * mean;
+    const scale = 1 / Math.sqrt(variance + VARIANCE_FLOOR);
     const padded = this.#padded;
     const first = PADDING_SAMPLES + silentSamples;
     padded.fill(-mean * scale, PADDING_SAMPLES, first);
@@ -72,16 +77,23 @@ export class SmartTurnFeatures {
         continue;
       }
       this.#spectrum.compute(this.#padded, frame * HOP_SAMPLES, this.#window);
-      const { powers } = this.#spectrum;
-      this.#filters.forEach(({ firstBin, weights }, band) => {
-        let energy = 0;
-        for (let i = 0; i < weights.length; i++) energy += (weights[i] ?? 0) * (powers[firstBin + i] ?? 0);
-        const log = Math.log10(Math.max(ENERGY_FLOOR, energy));
+      for (let band = 0; band < SMART_TURN_BANDS; band++) {
+        const log = Math.log10(Math.max(ENERGY_FLOOR, this.#energy(band)));
         this.#logs[band * SMART_TURN_FRAMES + frame] = log;
         if (log > top) top = log;
-      });
+      }
     }
     return top;
+  }
+
+  #energy(band: number): number {
+    const filter = this.#filters[band];
+    if (filter === undefined) return 0;
+    const { firstBin, weights } = filter;
+    const { powers } = this.#spectrum;
+    let energy = 0;
+    for (let i = 0; i < weights.length; i++) energy += (weights[i] ?? 0) * (powers[firstBin + i] ?? 0);
+    return energy;
   }
 }
 

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { SMART_TURN_BANDS, SMART_TURN_FRAMES, SmartTurnFeatures } from './smart-turn-features.ts';
+import { SMART_TURN_BANDS, SMART_TURN_FRAMES, SMART_TURN_SAMPLES, SmartTurnFeatures } from './smart-turn-features.ts';
 
 /** What the thread is told at its start. */
 export interface SmartTurnThreadData {
@@ -42,7 +42,8 @@ try {
     }
     return probability;
   };
-  await score(new Int16Array(0));
+  // So much that the features are warm too: nobody waits for them yet.
+  await score(new Int16Array(SMART_TURN_SAMPLES));
   let last = Promise.resolve();
   port.on('message', ({ pcm }: SmartTurnQuestion) => {
     last = last.then(async () => tell({ type: 'scored', probability: await score(pcm) }));

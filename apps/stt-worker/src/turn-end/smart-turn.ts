@@ -11,10 +11,8 @@ import type { SoundJudgeMetrics } from './sound-judge-metrics.ts';
 const MODEL_FILE = /^smart-turn-.*\.onnx$/;
 const ENTRY = new URL('./smart-turn-thread.ts', import.meta.url);
 const LOAD_LIMIT_MS = 30_000;
-/** One inference takes some 30 to 60 ms: whoever would have to wait behind more than these is not answered. */
+/** One answer takes some 30 to 60 ms: whoever would have to wait behind more than these gets none. */
 const MAX_WAITING = 4;
-/** An answer is of use until the shortest wait is over. */
-const DEFAULT_DEADLINE_MS = 150;
 /** A thread that has not answered for so long is replaced. */
 const STALL_LIMIT_MS = 5_000;
 
@@ -24,8 +22,6 @@ export interface SmartTurnOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: SoundJudgeMetrics;
-  /** How long an answer is of use. */
-  readonly deadlineMs?: number;
   /** The thread's module; another one in tests. */
   readonly entry?: URL;
 }
@@ -34,6 +30,7 @@ interface Question {
   readonly pcm: Int16Array;
   readonly askedMs: number;
   readonly answer: PromiseWithResolvers<number | undefined>;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -71,17 +68,19 @@ export class SmartTurn implements SoundJudge {
     return judge;
   }
 
-  score(pcm: Int16Array): Promise<number | undefined> {
+  score(pcm: Int16Array, signal: AbortSignal): Promise<number | undefined> {
     const { clock, metrics } = this.#options;
     if (this.#worker === undefined || this.#waiting.length >= MAX_WAITING) {
       metrics.soundScores.inc({ outcome: this.#worker === undefined ? 'absent' : 'refused' });
       return Promise.resolve(undefined);
     }
     const answer = Promise.withResolvers<number | undefined>();
-    const cancel = clock.setTimeout(() => answer.resolve(undefined), this.#options.deadlineMs ?? DEFAULT_DEADLINE_MS);
-    this.#waiting.push({ pcm, askedMs: clock.nowMs(), answer });
+    const question: Question = { pcm, askedMs: clock.nowMs(), answer, signal };
+    const onAbort = (): void => this.#withdraw(question);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#waiting.push(question);
     this.#pump();
-    return answer.promise.finally(cancel);
+    return answer.promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
   async close(): Promise<void> {
@@ -119,15 +118,19 @@ export class SmartTurn implements SoundJudge {
     this.#worker = worker;
   }
 
+  /** Nobody wants to know any more: what the thread has not begun with is not computed. */
+  #withdraw(question: Question): void {
+    question.answer.resolve(undefined);
+    const place = this.#waiting.indexOf(question);
+    if (place < 0) return;
+    this.#waiting.splice(place, 1);
+    this.#options.metrics.soundScores.inc({ outcome: 'late' });
+  }
+
   #pump(): void {
     if (this.#asked !== undefined) return;
-    const { clock, metrics, deadlineMs = DEFAULT_DEADLINE_MS } = this.#options;
-    const nowMs = clock.nowMs();
-    let next = this.#waiting.shift();
-    // Nobody waits for the answer any more.
-    for (; next !== undefined && nowMs - next.askedMs >= deadlineMs; next = this.#waiting.shift()) {
-      metrics.soundScores.inc({ outcome: 'late' });
-    }
+    const { clock } = this.#options;
+    const next = this.#waiting.shift();
     if (next === undefined) return;
     this.#asked = next;
     this.#cancelStall = clock.setTimeout(() => this.#replace('the end-of-turn model hangs'), STALL_LIMIT_MS);
@@ -138,15 +141,14 @@ export class SmartTurn implements SoundJudge {
   }
 
   #answered(probability: number): void {
-    const { clock, metrics, deadlineMs = DEFAULT_DEADLINE_MS } = this.#options;
+    const { clock, metrics } = this.#options;
     const asked = this.#asked;
     this.#asked = undefined;
     this.#cancelStall();
     this.#restarts.reset();
     if (asked !== undefined) {
-      const tookMs = clock.nowMs() - asked.askedMs;
-      metrics.soundSeconds.observe(tookMs / 1_000);
-      metrics.soundScores.inc({ outcome: tookMs < deadlineMs ? 'used' : 'late' });
+      metrics.soundSeconds.observe((clock.nowMs() - asked.askedMs) / 1_000);
+      metrics.soundScores.inc({ outcome: asked.signal.aborted ? 'late' : 'used' });
       asked.answer.resolve(probability);
     }
     this.#pump();

@@ -7,7 +7,7 @@ export function soundJudgeMetrics(metrics: Metrics) {
   return {
     soundScores: metrics.counter({
       name: 'parley_stt_turn_sound_scores_total',
-      help: 'Pauses put to the end-of-turn model: used, late, refused (too many at once) or absent (the model failed).',
+      help: 'Pauses put to the end-of-turn model: used, late (after the pause), refused (too many at once) or absent (it failed).',
       labelNames: ['outcome'],
     }),
     soundSeconds: metrics.histogram({

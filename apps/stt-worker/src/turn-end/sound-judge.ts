@@ -3,9 +3,9 @@ export interface SoundJudge {
   /** How much of a turn it listens to at most, from its end backwards. */
   readonly maxSamples: number;
   /**
-   * Probability that the turn ends where this 16 kHz PCM does, after a short silence; undefined when that cannot be told in
-   * time to be of use. Never rejects. The samples are the judge's from now on.
+   * Probability that the turn ends where this 16 kHz PCM does, after a short silence; undefined when that cannot be told, or
+   * when the signal aborts before: nobody wants to know any more. Never rejects. The samples are the judge's from now on.
    */
-  score(pcm: Int16Array): Promise<number | undefined>;
+  score(pcm: Int16Array, signal: AbortSignal): Promise<number | undefined>;
   close(): Promise<void>;
 }
