@@ -243,11 +243,13 @@ export class Talker {
     this.audioFrames += 1;
     this.audioSeconds += frame.pcm.byteLength / 2 / this.#rateHz;
     if (frame.turn !== turn.turn || this.#state !== 'hearing') return;
-    if (turn.received === 0 && frame.pcm.byteLength > 0) {
-      turn.firstAudioMs = monotonicMs();
-      this.#waitingSinceMs = turn.firstAudioMs;
+    const received = frame.startSample + frame.pcm.byteLength / 2;
+    if (received > turn.received) {
+      // As long as something comes, it is not lost.
+      this.#waitingSinceMs = monotonicMs();
+      if (turn.received === 0) turn.firstAudioMs = this.#waitingSinceMs;
+      turn.received = received;
     }
-    turn.received = Math.max(turn.received, frame.startSample + frame.pcm.byteLength / 2);
     turn.isWhole ||= frame.endOfReply;
   }
 
@@ -258,7 +260,6 @@ export class Talker {
     const due = Math.floor(((nowMs - turn.firstAudioMs) / 1_000) * this.#rateHz);
     const played = Math.min(due, turn.received);
     const isOver = turn.isWhole && played >= turn.received;
-    // As long as something comes, it is not lost.
     if (played < turn.received) this.#waitingSinceMs = nowMs;
     if (isOver || nowMs - this.#reportedMs >= PLAYBACK_INTERVAL_MS) {
       this.#reportedMs = nowMs;
