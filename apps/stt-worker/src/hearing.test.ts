@@ -188,6 +188,18 @@ describe('what is heard', () => {
     expect(listen(START, loudFrom(0, -30)).events[0]?.detail).toBe(`1 ${samples(1_152 - 256)}`);
   });
 
+  test('the closure of a plosive does not part a word from its beginning, a longer silence does', () => {
+    const burst = (silentMs: number): string | undefined => {
+      const late = scene(1_024 + 64 + silentMs, 2_000, 1_000);
+      const isBurst = (sample: number): boolean => sample >= samples(1_024) && sample < samples(1_088);
+      const levelAt = (sample: number): number => (isBurst(sample) ? -30 : late.levelAt(sample));
+      return listen(START, { ...late, levelAt }).events[0]?.detail;
+    };
+    expect(burst(64)).toBe(`1 ${samples(1_024)}`);
+    expect(burst(96)).toBe(`1 ${samples(1_024)}`);
+    expect(burst(160)).toBe(`1 ${samples(1_248)}`);
+  });
+
   test('a turn ends as soon as the silence has lasted, counted from the last speech', () => {
     const { events, durable } = listen(START, scene(1_024, 2_048, 1_500));
     const [, , sample, decidedSample] = events.at(-1)?.detail.split(' ').map(Number) ?? [];

@@ -27,6 +27,8 @@ const PRE_ROLL_SAMPLES = samplesOf(320);
 /** A sound is what an onset may be back-dated over from this level on, and so much above the background. */
 const LOUD_DBFS = -45;
 const LOUD_ABOVE_DB = 12;
+/** Silence inside such a sound: the closure of a plosive, as of the t in "stop". */
+const CLOSURE_SAMPLES = samplesOf(96);
 /** No further: what goes on for longer without being speech is something else. */
 const BACK_DATED_SAMPLES = samplesOf(256);
 /** How far the cursor may fall behind while nothing is said. */
@@ -36,6 +38,8 @@ const CUT_FROM_SAMPLES = samplesOf(4_000);
 const CUT_BY_SAMPLES = samplesOf(5_000);
 /** Silence inside such speech that is worth cutting at without looking further. */
 const CLEAR_DIP_SAMPLES = samplesOf(64);
+/** Silence inside speech at which its text may be looked at already: the weak end of a word is shorter. */
+const HUSH_SAMPLES = samplesOf(64);
 /** A shorter silence is no plausible end: people do not notice it. */
 const LEAST_EAGER_MS = 190;
 /** Speech that follows so soon on the end of a turn was cut off: the pause was one of the speaker's own. */
@@ -141,6 +145,7 @@ export class Hearing {
   #previousLevelDbfs: number | undefined;
   #cuts = 0;
   #loudFrom: number | undefined;
+  #loudTo = 0;
   /** Where voice activity itself saw the speech begin. */
   #noticedSample = 0;
   /** As the last frame left it. */
@@ -177,6 +182,12 @@ export class Hearing {
 
   get isSpeaking(): boolean {
     return this.#segment !== undefined;
+  }
+
+  /** Speech has fallen silent, for too short a time to be called a pause. */
+  get isHushed(): boolean {
+    const activity = this.#activity;
+    return activity.phase === 'falling' && this.#position - activity.speechEndSample >= HUSH_SAMPLES;
   }
 
   /** The present pause of an open utterance. */
@@ -225,12 +236,15 @@ export class Hearing {
     return actions;
   }
 
-  /** Where the sound began that goes on, if it is too loud for the background. */
+  /** Where the sound began that goes on, or has hardly paused, if it is too loud for the background. */
   #followLoudness(frame: HeardFrame): void {
     if (isSpeaking(this.#activity)) return;
     const isLoud =
       frame.levelDbfs() >= Math.max(LOUD_DBFS, (this.#backgroundDbfs ?? Number.NEGATIVE_INFINITY) + LOUD_ABOVE_DB);
-    this.#loudFrom = isLoud ? (this.#loudFrom ?? frame.startSample) : undefined;
+    if (isLoud) {
+      this.#loudFrom ??= frame.startSample;
+      this.#loudTo = this.#position;
+    } else if (this.#position - this.#loudTo > CLOSURE_SAMPLES) this.#loudFrom = undefined;
   }
 
   /** Speech begins with the sound that it belongs to: some first sounds are known for speech only by what follows them. */

@@ -50,6 +50,13 @@ const MAX_FILLED_GAP_SAMPLES = samplesOf(6_000);
 /** The log is never longer. */
 const MAX_LOG_EVENTS = 10_000;
 const PARTIAL_INTERVAL_MS = 100;
+/**
+ * Words so likely to be whole are told as a plausible end before the pause is one: an answer to them is on its way when it
+ * is. Where they are less so the wait is so long that there is time enough.
+ */
+const FORESEEN_PROBABILITY = 0.8;
+/** So often in an utterance: each time may be for nothing. */
+const MAX_FORESEEN = 2;
 /** Hearing waits so long at a pause to know what was said before it, and as long as it takes if it is further behind. */
 const WORDS_LIMIT_MS = 200;
 const CATCH_UP_SAMPLES = samplesOf(500);
@@ -118,6 +125,10 @@ export class Listener {
   readonly #recent: RecentAudio | undefined;
   #lastPartialMs = Number.NEGATIVE_INFINITY;
   #lastPartial = '';
+  /** What is understood of the open segment. */
+  #segmentText = '';
+  /** Plausible ends told of speech that had only just fallen silent. */
+  #foreseen: { readonly utterance: number; readonly count: number; readonly text: string | undefined } | undefined;
   #failing = false;
   #probedWrites = -1;
   readonly #trace = new UtteranceTrace();
@@ -355,12 +366,14 @@ export class Listener {
   }
 
   #hear({ startSample, pcm, backgroundDbfs }: Frame, probability: number): void {
-    const { cuts } = this.#hearing;
+    const { cuts, isHushed } = this.#hearing;
     const samples = pcm.length;
     this.#recent?.put(startSample, pcm);
     this.#perform(
       this.#hearing.step({ startSample, samples, probability, backgroundDbfs, levelDbfs: () => rmsDbfs(pcm) }),
     );
+    if (this.#hearing.isHushed && !isHushed) this.#foresee(this.#hearing.hearing);
+    else if (isHushed && !this.#hearing.isHushed && this.#hearing.isSpeaking) this.#takeBack(this.#hearing.hearing);
     if (this.#hearing.cuts !== cuts) this.#startAfresh();
   }
 
@@ -446,8 +459,10 @@ export class Listener {
         return this.#options.stream.accept(samples);
       }
       case 'abandon':
+        this.#segmentText = '';
         return this.#options.stream.abandon();
       case 'started':
+        this.#takeBack(action.hearing);
         return this.#publish({ type: 'speech.started', sample: action.sample }, action.hearing);
       case 'confirmed':
         return this.#publish({ type: 'speech.confirmed', samples: action.samples }, action.hearing);
@@ -492,6 +507,7 @@ export class Listener {
     const onWords = (told: readonly SpokenWord[]): void => {
       words = told;
     };
+    this.#segmentText = '';
     const text = withinMs(stream.settle(onWords), settleTimeoutMs + 2 * stream.backlogMs, clock);
     // Its failure is noticed when its turn to be written comes.
     text.catch(() => undefined);
@@ -517,11 +533,50 @@ export class Listener {
     const { utterance } = hearing;
     const trace = this.#trace.of(utterance);
     const rounded = Math.round(probability * 1_000) / 1_000;
-    this.#writer.push(({ cursor, hearing: { text } }) => ({
-      events: [{ type: 'turn.eager', utterance, text, probability: rounded, trace }],
-      cursor,
-      hearing: { ...hearing, text },
-    }));
+    this.#writer.push(({ cursor, hearing: { text } }) => {
+      const isTold = this.#foreseen?.utterance === utterance && this.#foreseen.text === text;
+      this.#forgetForeseen();
+      return {
+        events: isTold ? [] : [{ type: 'turn.eager', utterance, text, probability: rounded, trace }],
+        cursor,
+        hearing: { ...hearing, text },
+      };
+    });
+  }
+
+  /** Tells a plausible end by what is understood of speech that has only just fallen silent. */
+  #foresee({ utterance }: HeardState): void {
+    const said = this.#segmentText;
+    const isBehind = this.#ring.endSample - this.#hearing.position >= CATCH_UP_SAMPLES;
+    if (said === '' || isBehind || this.#settings.turnDetection !== 'dynamic') return;
+    const trace = this.#trace.of(utterance);
+    this.#writer.push((durable) => {
+      const count = this.#foreseen?.utterance === utterance ? this.#foreseen.count : 0;
+      const text = joinTexts(durable.hearing.text, said);
+      const probability = textCompleteness(text, this.#settings.language);
+      if (count >= MAX_FORESEEN || probability < Math.max(FORESEEN_PROBABILITY, this.#settings.eagerProbability)) {
+        return undefined;
+      }
+      this.#foreseen = { utterance, count: count + 1, text };
+      const rounded = Math.round(probability * 1_000) / 1_000;
+      return { ...durable, events: [{ type: 'turn.eager', utterance, text, probability: rounded, trace }] };
+    });
+  }
+
+  /** Speech goes on: an end that was foreseen was none. */
+  #takeBack({ utterance }: HeardState): void {
+    const trace = this.#trace.of(utterance);
+    this.#writer.push((durable) => {
+      const isTold = this.#foreseen?.utterance === utterance && this.#foreseen.text !== undefined;
+      if (!isTold) return undefined;
+      this.#forgetForeseen();
+      this.#options.metrics.eager.inc({ outcome: 'resumed' });
+      return { ...durable, events: [{ type: 'turn.resumed', utterance, trace }] };
+    });
+  }
+
+  #forgetForeseen(): void {
+    if (this.#foreseen) this.#foreseen = { ...this.#foreseen, text: undefined };
   }
 
   #endTurn(action: Extract<HearingAction, { do: 'end' }>): void {
@@ -560,6 +615,7 @@ export class Listener {
   #partial(text: string): void {
     const { clock } = this.#options;
     const nowMs = clock.nowMs();
+    this.#segmentText = text;
     if (text === '' || this.#ended !== undefined || nowMs - this.#lastPartialMs < PARTIAL_INTERVAL_MS) return;
     this.#lastPartialMs = nowMs;
     const { utterance } = this.#hearing.hearing;

@@ -48,6 +48,26 @@ function scripted(...texts: string[]): Recognizer {
   return { name: 'scripted', languages: [], slots: 4, open, close: async () => undefined };
 }
 
+/** Understands speech as it goes on: the partial text of a segment that has so many samples, and the text that it settles. */
+function partly(partial: (samples: number) => string, settled: string): Recognizer {
+  const open = async (): Promise<RecognitionStream> => {
+    let tell: (text: string) => void = () => undefined;
+    let samples = 0;
+    return {
+      ...{ onFailure() {}, abandon() {}, close() {}, backlogMs: 0 },
+      onPartial(handler) {
+        tell = handler;
+      },
+      accept(more) {
+        samples += more.length;
+        tell(partial(samples));
+      },
+      settle: async () => settled,
+    };
+  };
+  return { name: 'partly', languages: [], slots: 4, open, close: async () => undefined };
+}
+
 async function startWorker(
   recognizer: Recognizer,
   soundJudge?: SoundJudge,
@@ -97,6 +117,45 @@ describe('a turn', () => {
     const [eager] = await spoken.events('turn.eager');
     expect(eager?.probability).toBeGreaterThanOrEqual(DEFAULT_SETTINGS.eagerProbability);
     expect(eager?.trace).toBe(turn?.trace);
+  });
+
+  test('that is whole is told as one that may be over before its pause is one, and not again', async () => {
+    await startWorker(partly(() => 'what is the time', 'what is the time'));
+    const spoken = await openSession({ language: 'en' });
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(2_000)]), { live: true });
+    await spoken.turns(1);
+    const events = await spoken.events('turn.eager', 'turn.resumed', 'speech.stopped', 'turn.ended');
+    expect(events.map(({ type }) => type)).toEqual(['turn.eager', 'speech.stopped', 'turn.ended']);
+  });
+
+  test('that seemed whole is told anew where more was understood at its pause', async () => {
+    await startWorker(partly(() => 'what is the time', 'what is the time now'));
+    const spoken = await openSession({ language: 'en' });
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(2_000)]), { live: true });
+    await spoken.turns(1);
+    expect(await ends(spoken)).toEqual([
+      ...['turn.eager what is the time', 'turn.eager what is the time now', 'turn.ended what is the time now'],
+    ]);
+  });
+
+  test('that seemed whole is taken back where not even a pause follows', async () => {
+    const begun = 'what is the time';
+    const whole = `${begun} in dublin`;
+    await startWorker(partly((samples) => (samples < 2 * WORDS.length ? begun : `${begun} in`), whole));
+    const spoken = await openSession({ language: 'en' });
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(160), WORDS, silence(3_000)]), { live: true });
+    await spoken.turns(1);
+    expect(await ends(spoken)).toEqual([
+      ...[`turn.eager ${begun}`, 'turn.resumed', `turn.eager ${whole}`, `turn.ended ${whole}`],
+    ]);
+  });
+
+  test('that is not whole is not told before its pause', async () => {
+    await startWorker(partly(() => 'what is the', 'what is the time'));
+    const spoken = await openSession({ language: 'en' });
+    await spoken.speak(concatInt16([silence(300), WORDS, silence(2_000)]), { live: true });
+    await spoken.turns(1);
+    expect(await ends(spoken)).toEqual(['turn.eager what is the time', 'turn.ended what is the time']);
   });
 
   test('is ended by a successor that says nothing twice', async () => {

@@ -134,7 +134,7 @@ export const REMEMBERED_UTTERANCES = 64;
 /** Stopped replies that are remembered, so that what they publish late is not sent. */
 export const REMEMBERED_STOPS = 16;
 /** Speculative replies begun for one utterance, at most. */
-export const MAX_SPECULATIONS = 3;
+export const MAX_SPECULATIONS = 4;
 /** Clauses of a speculative reply that are synthesised, at most. */
 export const MAX_HELD_CLAUSES = 2;
 /** Holders that may die on the same work without progress before it is given up. */
