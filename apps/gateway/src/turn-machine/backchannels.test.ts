@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isBackchannel, plainWords } from './backchannels.ts';
+import { isAsideAlone, isBackchannel, plainWords } from './backchannels.ts';
 
 describe('a backchannel', () => {
   it.each([
@@ -46,6 +46,20 @@ describe('a backchannel', () => {
     ['sw', 'yeah'],
   ])('in %s is not %j', (language, text) => {
     expect(isBackchannel(text, language, 600)).toBe(false);
+  });
+
+  it.each([
+    ['en', 'the', true],
+    ['en', 'uh-huh, of the', true],
+    ['en', 'the other one', false],
+    ['de', 'und', true],
+    ['de', 'und jetzt', false],
+    ['fr', 'À.', true],
+    ['sw', 'the', false],
+  ])('in %s is %j where nothing follows it: %s', (language, text, counts) => {
+    expect(isAsideAlone(text, language, 600)).toBe(counts);
+    expect(isBackchannel(text, language, 600)).toBe(false);
+    expect(isAsideAlone(text, language, 1_201)).toBe(false);
   });
 
   it.each([

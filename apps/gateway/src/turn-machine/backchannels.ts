@@ -37,6 +37,17 @@ const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
   ko: ['네', '응', '그래', '아', '음'],
 };
 
+/** Words that say nothing alone: recognisers make them of sounds such as "uh-huh". */
+const EMPTY_WORDS: Readonly<Record<string, readonly string[]>> = {
+  de: ['der', 'die', 'das', 'ein', 'eine', 'und', 'von', 'zu', 'in', 'mit'],
+  en: ['the', 'a', 'an', 'of', 'and', 'to', 'in', 'at', 'for', 'with'],
+  es: ['el', 'la', 'los', 'las', 'un', 'una', 'de', 'y', 'a', 'en'],
+  fr: ['le', 'la', 'les', 'un', 'une', 'des', 'de', 'du', 'et', 'à'],
+  it: ['il', 'lo', 'la', 'un', 'una', 'di', 'del', 'e', 'a', 'in'],
+  nl: ['de', 'het', 'een', 'en', 'van', 'te', 'in', 'met'],
+  pt: ['o', 'a', 'os', 'as', 'um', 'uma', 'de', 'do', 'da', 'e', 'em'],
+};
+
 /** What a person says over a reply without wanting to stop it is shorter than this. */
 export const MAX_BACKCHANNEL_MS = 1_200;
 
@@ -51,8 +62,19 @@ export const plainWords = (text: string): string =>
 
 /** Whether the words, or the want of any, only show that somebody listens. Long speech never does, whatever its words. */
 export function isBackchannel(text: string, language: string, spokenMs: number): boolean {
-  if (spokenMs > MAX_BACKCHANNEL_MS) return false;
-  const known = BACKCHANNELS[language.split('-')[0]?.toLowerCase() ?? ''] ?? [];
+  return spokenMs <= MAX_BACKCHANNEL_MS && hasNoMoreThan(text, phrasesIn(BACKCHANNELS, language));
+}
+
+/** The same of all that was said: words that would have to be followed by others count for none. */
+export function isAsideAlone(text: string, language: string, spokenMs: number): boolean {
+  const phrases = [...phrasesIn(BACKCHANNELS, language), ...phrasesIn(EMPTY_WORDS, language)];
+  return spokenMs <= MAX_BACKCHANNEL_MS && hasNoMoreThan(text, phrases);
+}
+
+const phrasesIn = (table: Readonly<Record<string, readonly string[]>>, language: string): readonly string[] =>
+  table[language.split('-')[0]?.toLowerCase() ?? ''] ?? [];
+
+function hasNoMoreThan(text: string, known: readonly string[]): boolean {
   const words = plainWords(text);
   if (words === '') return true;
   const phrases = known.map(plainWords).sort((a, b) => b.length - a.length);

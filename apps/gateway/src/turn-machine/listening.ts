@@ -1,5 +1,5 @@
 import { INITIAL_HEARING, INPUT_RATE_HZ, type SessionEvent, sameReply } from '@parley/protocol';
-import { isBackchannel, MAX_BACKCHANNEL_MS, plainWords } from './backchannels.ts';
+import { isAsideAlone, isBackchannel, MAX_BACKCHANNEL_MS, plainWords } from './backchannels.ts';
 import { interrupt, reopensTurn } from './interrupting.ts';
 import { discard, startReply } from './replying.ts';
 import { resume } from './resuming.ts';
@@ -179,7 +179,7 @@ export const onTurnEnded: Transition<SessionEvent<'turn.ended'>> = (state, event
 function isAside(state: TurnState, event: SessionEvent<'turn.ended'>): boolean {
   if (!state.reply && !state.resumable) return false;
   const onset = state.utterance?.onsetSample ?? event.sample;
-  return isBackchannel(event.text, state.settings.language, msOf(event.sample - onset));
+  return isAsideAlone(event.text, state.settings.language, msOf(event.sample - onset));
 }
 
 /** Speech without words, or none that matter: what it ducked is restored, and what it stopped goes on. */

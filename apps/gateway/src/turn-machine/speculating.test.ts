@@ -114,16 +114,17 @@ describe('a reply prepared ahead', () => {
     expect(machine.state.speculative).toMatchObject({ ...SECOND, heldText: '', clauses: [] });
   });
 
-  it('is begun three times for an utterance, and not again', () => {
+  it('is begun four times for an utterance, and not again', () => {
     const machine = asked('one');
-    machine.eager(1, 'one two');
-    expect(machine.eager(1, 'one two three').commands).toHaveLength(1);
-    const fourth = machine.eager(1, 'one two three four');
-    expect(fourth).toMatchObject({ events: [{ type: 'reply.cancelled', turn: 1, attempt: 2, held: true }] });
-    expect(fourth.commands).toEqual([]);
-    expect(machine.eager(1, 'one two three four')).toEqual(noDecisions());
-    machine.endTurn(1, 'one two three four');
-    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 3, text: 'one two three four', held: false });
+    for (const text of ['one two', 'one two three', 'one two three four']) {
+      expect(machine.eager(1, text).commands).toHaveLength(1);
+    }
+    const fifth = machine.eager(1, 'one two three four five');
+    expect(fifth).toMatchObject({ events: [{ type: 'reply.cancelled', turn: 1, attempt: 3, held: true }] });
+    expect(fifth.commands).toEqual([]);
+    expect(machine.eager(1, 'one two three four five')).toEqual(noDecisions());
+    machine.endTurn(1, 'one two three four five');
+    expect(machine.state.reply).toMatchObject({ turn: 1, attempt: 4, text: 'one two three four five', held: false });
     machine.doneReplying();
     machine.startSpeech(2);
     expect(machine.eager(2, 'one').commands).toHaveLength(1);
