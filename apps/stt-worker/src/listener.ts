@@ -54,7 +54,7 @@ const PARTIAL_INTERVAL_MS = 100;
  * Words so likely to be whole are told as a plausible end before the pause is one: an answer to them is on its way when it
  * is. Where they are less so the wait is so long that there is time enough.
  */
-const FORESEEN_PROBABILITY = 0.8;
+const FORESEEN_PROBABILITY = 0.85;
 /** So often in an utterance: each time may be for nothing. */
 const MAX_FORESEEN = 2;
 /** Hearing waits so long at a pause to know what was said before it, and as long as it takes if it is further behind. */
@@ -127,6 +127,8 @@ export class Listener {
   #lastPartial = '';
   /** What is understood of the open segment. */
   #segmentText = '';
+  /** What was understood of it when it was last looked at for an end. */
+  #lookedAt = '';
   /** Plausible ends told of speech that had only just fallen silent. */
   #foreseen: { readonly utterance: number; readonly count: number; readonly text: string | undefined } | undefined;
   #failing = false;
@@ -372,7 +374,7 @@ export class Listener {
     this.#perform(
       this.#hearing.step({ startSample, samples, probability, backgroundDbfs, levelDbfs: () => rmsDbfs(pcm) }),
     );
-    if (this.#hearing.isHushed && !isHushed) this.#foresee(this.#hearing.hearing);
+    if (this.#hearing.isHushed) this.#foresee(this.#hearing.hearing, isHushed);
     else if (isHushed && !this.#hearing.isHushed && this.#hearing.isSpeaking) this.#takeBack(this.#hearing.hearing);
     if (this.#hearing.cuts !== cuts) this.#startAfresh();
   }
@@ -545,10 +547,13 @@ export class Listener {
   }
 
   /** Tells a plausible end by what is understood of speech that has only just fallen silent. */
-  #foresee({ utterance }: HeardState): void {
+  #foresee({ utterance }: HeardState, isLookedAt: boolean): void {
     const said = this.#segmentText;
     const isBehind = this.#ring.endSample - this.#hearing.position >= CATCH_UP_SAMPLES;
-    if (said === '' || isBehind || this.#settings.turnDetection !== 'dynamic') return;
+    // Some recognisers have the last word only a moment later.
+    const isNew = !isLookedAt || said !== this.#lookedAt;
+    this.#lookedAt = said;
+    if (said === '' || !isNew || isBehind || this.#settings.turnDetection !== 'dynamic') return;
     const trace = this.#trace.of(utterance);
     this.#writer.push((durable) => {
       const count = this.#foreseen?.utterance === utterance ? this.#foreseen.count : 0;

@@ -64,6 +64,7 @@ function result({ sessions, samples, counts, lost, troubles, overheads }: Soaked
       rssMib: rssBytes / MIB,
       heapMib: heapBytes / MIB,
       settledRssMib: rssAt(settled[0] ?? last) / MIB,
+      rssMibByTime: samples.map((usage) => Math.round((rssAt(usage) / MIB) * 10) / 10),
       growthMibPerHour: (slope(settled.map((usage) => [usage.atMs, rssAt(usage)] as const)) * 3_600_000) / MIB,
       cpuPerSessionMinute: ((used.cpuSeconds.get(name) ?? 0) * 60) / used.seconds / sessions,
     };
