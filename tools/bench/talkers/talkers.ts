@@ -77,6 +77,9 @@ export async function connectTalkers(plan: TalkPlan): Promise<Talkers> {
   child.send({ do: 'start', plan });
   try {
     await connected;
+  } catch (error) {
+    await child.stop();
+    throw error;
   } finally {
     clearTimeout(timer);
     off();
