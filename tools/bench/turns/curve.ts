@@ -56,7 +56,8 @@ export function drawCurve(lines: readonly CurveLine[], { title, x, y, target }: 
       shapes.push(text(atX(point.x) + 7, atY(point.y) - 6, point.label, 'start', colour));
     }
     const legendY = MARGIN.top + 16 * index + 8;
-    shapes.push(rect(WIDTH - 220, legendY - 8, 12, 4, colour), text(WIDTH - 202, legendY - 2, name, 'start'));
+    const legendX = WIDTH - MARGIN.right;
+    shapes.push(rect(legendX - 12, legendY - 8, 12, 4, colour), text(legendX - 18, legendY - 2, name, 'end'));
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
