@@ -145,15 +145,14 @@ describe('the outbox', () => {
     expect(offered).toHaveLength(64);
   });
 
-  it('forgets a command only once, and again where that could not be committed', async () => {
+  it('forgets a command only once', async () => {
     outbox.add([listen(1), listen(2)]);
     await clock.advance(0);
-    const done = outbox.takeDone();
+    expect(outbox.takeDone()).toEqual(['session-1.listen.1', 'session-1.listen.2']);
     expect(outbox.takeDone()).toEqual([]);
     outbox.add([listen(3)]);
     await clock.advance(0);
-    outbox.returnDone(done);
-    expect(outbox.takeDone()).toEqual(['session-1.listen.1', 'session-1.listen.2', 'session-1.listen.3']);
+    expect(outbox.takeDone()).toEqual(['session-1.listen.3']);
   });
 
   it('ends when it is closed, though Redis is away', async () => {

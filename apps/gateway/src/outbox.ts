@@ -99,11 +99,6 @@ export class Outbox {
     return done;
   }
 
-  /** Gives ids back whose forgetting could not be committed. */
-  returnDone(ids: readonly string[]): void {
-    this.#done.unshift(...ids);
-  }
-
   async close(): Promise<void> {
     this.#closed.abort();
     await Promise.all(this.#batches);
