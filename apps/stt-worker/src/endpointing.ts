@@ -74,7 +74,9 @@ export function judgeEnd(
   settings: EndpointingSettings,
 ): EndJudgement {
   const judgement = judgeByMode(silenceMs, evidence, ownPauseMs, settings);
-  if (evidence === undefined || evidence.hasWords) return judgement;
+  if (evidence === undefined) return { ...judgement, awaitsSound: false };
+  const { hasWords, isSoundDue = false } = evidence;
+  if (hasWords) return { ...judgement, awaitsSound: isSoundDue && settings.turnDetection === 'dynamic' };
   return { waitMs: Math.min(PHANTOM_WAIT_MS, judgement.waitMs), probability: 0, awaitsSound: false };
 }
 
@@ -104,26 +106,21 @@ function judgeByMode(
   evidence: PauseEvidence | undefined,
   ownPauseMs: number | undefined,
   settings: EndpointingSettings,
-): EndJudgement {
+): Omit<EndJudgement, 'awaitsSound'> {
   switch (settings.turnDetection) {
     case 'manual':
-      return { waitMs: Number.POSITIVE_INFINITY, probability: 0, awaitsSound: false };
+      return { waitMs: Number.POSITIVE_INFINITY, probability: 0 };
     case 'static':
-      return {
-        waitMs: settings.silenceMs,
-        probability: clamp(silenceMs / settings.silenceMs, 0, 1),
-        awaitsSound: false,
-      };
+      return { waitMs: settings.silenceMs, probability: clamp(silenceMs / settings.silenceMs, 0, 1) };
     case 'dynamic': {
       const { minWaitMs, patience, weights } = settings;
       const maxWaitMs = Math.max(minWaitMs, settings.maxWaitMs);
-      if (evidence === undefined) return { waitMs: maxWaitMs, probability: 0, awaitsSound: false };
+      if (evidence === undefined) return { waitMs: maxWaitMs, probability: 0 };
       const pauseMs = pauseScaleMs(ownPauseMs, weights.habit) * 2 ** ((patience - 50) / 50);
       const complete = weigh(evidence, weights);
       const waitMs = clamp(pauseMs * Math.log((1 - complete) / RISK), minWaitMs, maxWaitMs);
       const goesOn = (1 - complete) * Math.exp(-Math.max(0, silenceMs) / pauseMs);
-      const { isSoundDue: awaitsSound = false } = evidence;
-      return { waitMs, probability: complete / (complete + goesOn), awaitsSound };
+      return { waitMs, probability: complete / (complete + goesOn) };
     }
     default:
       return settings.turnDetection satisfies never;
