@@ -186,8 +186,13 @@ export class Hearing {
 
   /** Speech has fallen silent, for too short a time to be called a pause. */
   get isHushed(): boolean {
+    return this.#hushSamples >= HUSH_SAMPLES;
+  }
+
+  /** Silence inside the speech that goes on. */
+  get #hushSamples(): number {
     const activity = this.#activity;
-    return activity.phase === 'falling' && this.#position - activity.speechEndSample >= HUSH_SAMPLES;
+    return activity.phase === 'falling' ? this.#position - activity.speechEndSample : 0;
   }
 
   /** The present pause of an open utterance. */
@@ -345,9 +350,9 @@ export class Hearing {
     if (!segment) return;
     const lengthSamples = this.#position - segment.startSample;
     if (lengthSamples <= CUT_FROM_SAMPLES) return this.#feed(this.#position, actions);
-    const activity = this.#activity;
-    if (activity.phase === 'falling' && this.#position - activity.speechEndSample >= CLEAR_DIP_SAMPLES) {
-      const middle = activity.speechEndSample + Math.floor((this.#position - activity.speechEndSample) / 2);
+    const hushSamples = this.#hushSamples;
+    if (hushSamples >= CLEAR_DIP_SAMPLES) {
+      const middle = this.#position - Math.ceil(hushSamples / 2);
       return this.#cutSpeech(Math.max(middle, segment.fedSample), actions);
     }
     // Between words both frames around the place are quiet; inside a word, mostly only one is.
