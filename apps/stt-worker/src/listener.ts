@@ -534,12 +534,11 @@ export class Listener {
   #eager({ probability, hearing }: Extract<HearingAction, { do: 'eager' }>): void {
     const { utterance } = hearing;
     const trace = this.#trace.of(utterance);
-    const rounded = Math.round(probability * 1_000) / 1_000;
     this.#writer.push(({ cursor, hearing: { text } }) => {
       const isTold = this.#foreseen?.utterance === utterance && this.#foreseen.text === text;
       this.#forgetForeseen();
       return {
-        events: isTold ? [] : [{ type: 'turn.eager', utterance, text, probability: rounded, trace }],
+        events: isTold ? [] : [eagerEnd({ utterance, text, probability, trace })],
         cursor,
         hearing: { ...hearing, text },
       };
@@ -563,8 +562,7 @@ export class Listener {
         return undefined;
       }
       this.#foreseen = { utterance, count: count + 1, text };
-      const rounded = Math.round(probability * 1_000) / 1_000;
-      return { ...durable, events: [{ type: 'turn.eager', utterance, text, probability: rounded, trace }] };
+      return { ...durable, events: [eagerEnd({ utterance, text, probability, trace })] };
     });
   }
 
@@ -661,6 +659,12 @@ export class Listener {
     this.#options.onEnd(reason);
   }
 }
+
+const eagerEnd = (end: Omit<NewEvent<'turn.eager'>, 'type'>): NewEvent<'turn.eager'> => ({
+  ...end,
+  type: 'turn.eager',
+  probability: Math.round(end.probability * 1_000) / 1_000,
+});
 
 type SpeechEvent = WithoutUtterance<
   NewEvent<'speech.started' | 'speech.confirmed' | 'speech.stopped' | 'turn.resumed'>
