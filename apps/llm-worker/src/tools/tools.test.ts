@@ -395,25 +395,26 @@ describe("a tool of the client's", () => {
     expect(await owner.events('tool.call')).toHaveLength(1);
   });
 
-  it('is not asked again by a reply that goes on where a cough has stopped it', async () => {
+  /** The reply is stopped while its tool runs, and tried once more. */
+  async function stoppedAndTriedAgain(input: object): Promise<{ readonly call: string }> {
     await open([WEATHER]);
     await start();
     await owner.start(REF, INPUT);
-    const { call } = await toolCall();
+    const asked = await toolCall();
     await owner.cancel(REF);
-    await owner.start({ ...REF, attempt: 1 }, { ...INPUT, origin: 0 });
+    await owner.start({ ...REF, attempt: 1 }, input);
+    return asked;
+  }
+
+  it('is not asked again by a reply that goes on where a cough has stopped it', async () => {
+    const { call } = await stoppedAndTriedAgain({ ...INPUT, origin: 0 });
     await owner.toolResult(call, 'snow');
     expect((await done()).text).toBe('The result is: snow.');
     expect(await owner.events('tool.call')).toHaveLength(1);
   });
 
   it('is asked again by another attempt at the turn', async () => {
-    await open([WEATHER]);
-    await start();
-    await owner.start(REF, INPUT);
-    await toolCall();
-    await owner.cancel(REF);
-    await owner.start({ ...REF, attempt: 1 }, INPUT);
+    await stoppedAndTriedAgain(INPUT);
     await vi.waitFor(async () => expect(await owner.events('tool.call')).toHaveLength(2), { interval: 10 });
     const [, again] = await owner.events('tool.call');
     await owner.toolResult(again?.call ?? '', 'snow');
