@@ -1,3 +1,5 @@
+import { primaryLanguage } from '@parley/protocol';
+
 /**
  * When a clause of a given number may end. Lengths are counted in letters as they are heard: a Chinese, Japanese or
  * Korean character takes about as long to say as three Latin ones.
@@ -205,7 +207,7 @@ export function splitClauses(text: string, language: string): string[] {
 
 /** The tag's language alone, or English where the platform does not know it. */
 function baseLanguage(tag: string): string {
-  const language = tag.split('-')[0]?.toLowerCase() ?? '';
+  const language = primaryLanguage(tag);
   try {
     return Intl.Segmenter.supportedLocalesOf(language).length > 0 ? language : 'en';
   } catch {

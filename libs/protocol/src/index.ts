@@ -96,6 +96,7 @@ export {
   DEFAULT_SETTINGS,
   INPUT_RATE_HZ,
   OUTPUT_RATES_HZ,
+  primaryLanguage,
   type Settings,
   type SettingsPatch,
   SettingsPatchSchema,

@@ -96,3 +96,6 @@ export const DEFAULT_SETTINGS: Settings = SettingsSchema.parse({});
 
 /** Sample rate of user audio inside the system, and on the native protocol's uplink. */
 export const INPUT_RATE_HZ = 16_000;
+
+/** The language alone, in small letters, of a BCP 47 tag: what tables of words and phrases are kept by. */
+export const primaryLanguage = (tag: string): string => tag.split('-')[0]?.toLowerCase() ?? '';

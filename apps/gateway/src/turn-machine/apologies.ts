@@ -1,3 +1,5 @@
+import { primaryLanguage } from '@parley/protocol';
+
 /** What is said when no engine could answer; by primary language subtag. */
 const APOLOGIES: Readonly<Record<string, string>> = {
   de: 'Entschuldigung, das hat gerade nicht geklappt. Bitte versuchen Sie es noch einmal.',
@@ -16,4 +18,4 @@ const FALLBACK = 'en';
 
 /** The apology in a language, in English where there is none. */
 export const apologyIn = (language: string): string =>
-  APOLOGIES[language.split('-')[0]?.toLowerCase() ?? ''] ?? APOLOGIES[FALLBACK] ?? '';
+  APOLOGIES[primaryLanguage(language)] ?? APOLOGIES[FALLBACK] ?? '';

@@ -1,3 +1,5 @@
+import { primaryLanguage } from '@parley/protocol';
+
 /** Words by which a listener shows that it follows, without wanting the turn; by primary language subtag. */
 const BACKCHANNELS: Readonly<Record<string, readonly string[]>> = {
   de: ['ja', 'jaja', 'aha', 'achso', 'genau', 'okay', 'ok', 'hm', 'mm', 'mhm', 'gut', 'stimmt'],
@@ -72,7 +74,7 @@ export function isAsideAlone(text: string, language: string, spokenMs: number): 
 }
 
 const phrasesIn = (table: Readonly<Record<string, readonly string[]>>, language: string): readonly string[] =>
-  table[language.split('-')[0]?.toLowerCase() ?? ''] ?? [];
+  table[primaryLanguage(language)] ?? [];
 
 function hasNoMoreThan(text: string, known: readonly string[]): boolean {
   const words = plainWords(text);

@@ -1,3 +1,5 @@
+import { primaryLanguage } from '@parley/protocol';
+
 /** How long a tool may take before something is said. */
 export const FILLER_AFTER_MS = 1_500;
 
@@ -45,4 +47,4 @@ const FILLERS: Readonly<Record<string, string>> = {
 };
 
 /** What is said in this language while a tool takes long; nothing where no words are known. */
-export const fillerFor = (language: string): string => FILLERS[language.split('-')[0]?.toLowerCase() ?? ''] ?? '';
+export const fillerFor = (language: string): string => FILLERS[primaryLanguage(language)] ?? '';

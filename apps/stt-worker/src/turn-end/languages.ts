@@ -1,3 +1,4 @@
+import { primaryLanguage } from '@parley/protocol';
 import type { LanguageHints } from './language-hints.ts';
 import { german } from './languages/de.ts';
 import { english } from './languages/en.ts';
@@ -26,5 +27,4 @@ const HINTS: ReadonlyMap<string, LanguageHints> = new Map<string, LanguageHints>
 ]);
 
 /** What is known of how turns end in a language, by its BCP 47 tag. */
-export const hintsFor = (language: string): LanguageHints | undefined =>
-  HINTS.get((language.split('-')[0] ?? '').toLowerCase());
+export const hintsFor = (language: string): LanguageHints | undefined => HINTS.get(primaryLanguage(language));
