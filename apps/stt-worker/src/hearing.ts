@@ -28,7 +28,7 @@ const PRE_ROLL_SAMPLES = samplesOf(320);
 const LOUD_DBFS = -45;
 const LOUD_ABOVE_DB = 12;
 /** Silence inside such a sound: the closure of a plosive, as of the t in "stop". */
-const CLOSURE_SAMPLES = samplesOf(96);
+const CLOSURE_SAMPLES = samplesOf(DEFAULT_VOICE_ACTIVITY.maxClosureMs);
 /** No further: what goes on for longer without being speech is something else. */
 const BACK_DATED_SAMPLES = samplesOf(256);
 /** How far the cursor may fall behind while nothing is said. */

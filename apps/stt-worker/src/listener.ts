@@ -12,6 +12,7 @@ import {
 import type { Clock, Logger } from '@parley/runtime';
 import { AudioRing } from './audio-ring.ts';
 import type { EvidenceWeights, PauseEvidence } from './endpointing.ts';
+import { Foresight } from './foresight.ts';
 import {
   type HeardState,
   Hearing,
@@ -50,13 +51,6 @@ const MAX_FILLED_GAP_SAMPLES = samplesOf(6_000);
 /** The log is never longer. */
 const MAX_LOG_EVENTS = 10_000;
 const PARTIAL_INTERVAL_MS = 100;
-/**
- * Words so likely to be whole are told as a plausible end before the pause is one: an answer to them is on its way when it
- * is. Where they are less so the wait is so long that there is time enough.
- */
-const FORESEEN_PROBABILITY = 0.85;
-/** So often in an utterance: each time may be for nothing. */
-const MAX_FORESEEN = 2;
 /** Hearing waits so long at a pause to know what was said before it, and as long as it takes if it is further behind. */
 const WORDS_LIMIT_MS = 200;
 const CATCH_UP_SAMPLES = samplesOf(500);
@@ -127,10 +121,7 @@ export class Listener {
   #lastPartial = '';
   /** What is understood of the open segment. */
   #segmentText = '';
-  /** What was understood of it when it was last looked at for an end. */
-  #lookedAt = '';
-  /** Plausible ends told of speech that had only just fallen silent. */
-  #foreseen: { readonly utterance: number; readonly count: number; readonly text: string | undefined } | undefined;
+  readonly #foresight = new Foresight();
   #failing = false;
   #probedWrites = -1;
   readonly #trace = new UtteranceTrace();
@@ -374,7 +365,7 @@ export class Listener {
     this.#perform(
       this.#hearing.step({ startSample, samples, probability, backgroundDbfs, levelDbfs: () => rmsDbfs(pcm) }),
     );
-    if (this.#hearing.isHushed) this.#foresee(this.#hearing.hearing, isHushed);
+    if (this.#hearing.isHushed) this.#foresee(this.#hearing.hearing, !isHushed);
     else if (isHushed && !this.#hearing.isHushed && this.#hearing.isSpeaking) this.#takeBack(this.#hearing.hearing);
     if (this.#hearing.cuts !== cuts) this.#startAfresh();
   }
@@ -535,8 +526,7 @@ export class Listener {
     const { utterance } = hearing;
     const trace = this.#trace.of(utterance);
     this.#writer.push(({ cursor, hearing: { text } }) => {
-      const isTold = this.#foreseen?.utterance === utterance && this.#foreseen.text === text;
-      this.#forgetForeseen();
+      const isTold = this.#foresight.take(utterance) === text;
       return {
         events: isTold ? [] : [eagerEnd({ utterance, text, probability, trace })],
         cursor,
@@ -546,22 +536,15 @@ export class Listener {
   }
 
   /** Tells a plausible end by what is understood of speech that has only just fallen silent. */
-  #foresee({ utterance }: HeardState, isLookedAt: boolean): void {
+  #foresee({ utterance }: HeardState, isFirstLook: boolean): void {
     const said = this.#segmentText;
     const isBehind = this.#ring.endSample - this.#hearing.position >= CATCH_UP_SAMPLES;
-    // Some recognisers have the last word only a moment later.
-    const isNew = !isLookedAt || said !== this.#lookedAt;
-    this.#lookedAt = said;
-    if (said === '' || !isNew || isBehind || this.#settings.turnDetection !== 'dynamic') return;
+    if (!this.#foresight.isNew(said, isFirstLook) || isBehind || this.#settings.turnDetection !== 'dynamic') return;
     const trace = this.#trace.of(utterance);
     this.#writer.push((durable) => {
-      const count = this.#foreseen?.utterance === utterance ? this.#foreseen.count : 0;
       const text = joinTexts(durable.hearing.text, said);
       const probability = textCompleteness(text, this.#settings.language);
-      if (count >= MAX_FORESEEN || probability < Math.max(FORESEEN_PROBABILITY, this.#settings.eagerProbability)) {
-        return undefined;
-      }
-      this.#foreseen = { utterance, count: count + 1, text };
+      if (!this.#foresight.tells(utterance, text, probability, this.#settings.eagerProbability)) return undefined;
       return { ...durable, events: [eagerEnd({ utterance, text, probability, trace })] };
     });
   }
@@ -570,16 +553,10 @@ export class Listener {
   #takeBack({ utterance }: HeardState): void {
     const trace = this.#trace.of(utterance);
     this.#writer.push((durable) => {
-      const isTold = this.#foreseen?.utterance === utterance && this.#foreseen.text !== undefined;
-      if (!isTold) return undefined;
-      this.#forgetForeseen();
+      if (this.#foresight.take(utterance) === undefined) return undefined;
       this.#options.metrics.eager.inc({ outcome: 'resumed' });
       return { ...durable, events: [{ type: 'turn.resumed', utterance, trace }] };
     });
-  }
-
-  #forgetForeseen(): void {
-    if (this.#foreseen) this.#foreseen = { ...this.#foreseen, text: undefined };
   }
 
   #endTurn(action: Extract<HearingAction, { do: 'end' }>): void {

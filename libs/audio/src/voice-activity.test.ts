@@ -57,9 +57,15 @@ describe('voice activity', () => {
   });
 
   test('a pause inside speech is bridged and not counted as speech', () => {
-    const { state, events } = hear(frames([0.9, 0.9, 0.1, 0.1, 0.9]));
+    const { state, events } = hear(frames([0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9]));
     expect(events).toHaveLength(1);
-    expect(state).toMatchObject({ phase: 'speech', speechSamples: 3 * FRAME, speechEndSample: 5 * FRAME });
+    expect(state).toMatchObject({ phase: 'speech', speechSamples: 3 * FRAME, speechEndSample: 7 * FRAME });
+  });
+
+  test('silence as short as a closure inside a word is counted as speech, once speech has followed it', () => {
+    const closed = hear(frames([0.9, 0.9, 0.1, 0.1, 0.1]));
+    expect(closed.state).toMatchObject({ phase: 'falling', speechSamples: 2 * FRAME });
+    expect(hear(frames([0.9], 5 * FRAME), closed.state).state).toMatchObject({ speechSamples: 6 * FRAME });
   });
 
   test('a gap in the audio counts as silence', () => {
@@ -68,10 +74,10 @@ describe('voice activity', () => {
     expect(events[2]).toEqual({ type: 'onset', onsetSample: 100_000 });
   });
 
-  test('a short gap neither ends speech nor counts as such', () => {
+  test('a short gap in the audio does not end speech', () => {
     const { state, events } = hear([...frames(many(4, 0.9)), ...frames([0.9], 4 * FRAME + 320)]);
     expect(events).toHaveLength(1);
-    expect(state).toMatchObject({ phase: 'speech', speechSamples: 5 * FRAME });
+    expect(state).toMatchObject({ phase: 'speech', speechSamples: 5 * FRAME + 320 });
   });
 
   test('the state survives a way through JSON in the middle of speech', () => {

@@ -8,8 +8,10 @@ export interface VoiceActivitySettings {
   readonly offProbability: number;
   /** Speech is announced once it has lasted this long; what is shorter is a click. */
   readonly minSpeechMs: number;
-  /** Speech is over once silence has lasted this long; what is shorter is a pause inside a word. */
+  /** Speech is over once silence has lasted this long; what is shorter is a pause inside it. */
   readonly minSilenceMs: number;
+  /** Silence up to this, with speech on both sides, is part of a word (the closure of a plosive), and so is speech too. */
+  readonly maxClosureMs: number;
   readonly sampleRateHz: number;
 }
 
@@ -18,6 +20,7 @@ export const DEFAULT_VOICE_ACTIVITY: VoiceActivitySettings = {
   offProbability: 0.35,
   minSpeechMs: 64,
   minSilenceMs: 150,
+  maxClosureMs: 96,
   sampleRateHz: SPEECH_SAMPLE_RATE_HZ,
 };
 
@@ -47,7 +50,7 @@ export type VoiceActivity =
       readonly onsetSample: number;
       /** End (exclusive) of the last frame that was speech. */
       readonly speechEndSample: number;
-      /** How much of it was speech, pauses left out: what an interruption is confirmed by. */
+      /** How much of it was speech, pauses between words left out: what an interruption is confirmed by. */
       readonly speechSamples: number;
     };
 
@@ -131,8 +134,12 @@ function fromFalling(state: Voiced, frame: ScoredFrame, settings: VoiceActivityS
   const minSilenceSamples = msToSamples(settings.minSilenceMs, settings.sampleRateHz);
   const isSpeech = frame.probability >= settings.onProbability;
   const silenceEndSample = isSpeech ? frame.startSample : frame.startSample + frame.samples;
-  if (silenceEndSample - state.speechEndSample < minSilenceSamples) {
-    return { state: isSpeech ? { ...withSpeech(state, frame), phase: 'speech' } : state };
+  const silenceSamples = silenceEndSample - state.speechEndSample;
+  if (silenceSamples < minSilenceSamples) {
+    if (!isSpeech) return { state };
+    const isClosure = silenceSamples <= msToSamples(settings.maxClosureMs, settings.sampleRateHz);
+    const speechSamples = state.speechSamples + (isClosure ? silenceSamples : 0);
+    return { state: { ...withSpeech({ ...state, speechSamples }, frame), phase: 'speech' } };
   }
   const { onsetSample, speechEndSample, speechSamples } = state;
   const event: VoiceActivityEvent = { type: 'offset', onsetSample, speechEndSample, speechSamples };
