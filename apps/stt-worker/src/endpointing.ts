@@ -42,7 +42,7 @@ export interface EndJudgement {
 }
 
 /** Pauses within a turn, on average, of people in general. */
-export const USUAL_PAUSE_MS = 550;
+export const USUAL_PAUSE_MS = 450;
 /** A speaker's own average is taken as lying between these: short pauses are easier to come by than long ones. */
 const OWN_PAUSE_RANGE_MS = [300, 1_500] as const;
 /** How much of each pause goes into the speaker's average. */
@@ -51,8 +51,8 @@ const HABIT_RATE = 0.2;
 const SOUND_SURE = 0.9;
 /** Trust in the model, in log-odds, stays between these: it can always be won and lost again. */
 const SOUND_TRUST_LIMIT = 3;
-/** The risk of cutting in that is taken at the end of the wait. */
-const RISK = 0.05;
+/** How probable it has to be that the turn is over. */
+const SURE = 0.9;
 /** Speech without a word was none: nobody is to wait for what it interrupted. */
 const PHANTOM_WAIT_MS = 320;
 /** No evidence is certain. */
@@ -64,8 +64,8 @@ const LEAST_PROBABILITY = 0.02;
  *
  * In `dynamic` a pause is either the end, with the probability c that text and sound give together, or one inside the turn,
  * and those are distributed exponentially with the mean h of the speaker's pauses. After a silence s it is the end with the
- * probability c / (c + (1 - c)·e^(-s/h)); the wait is over when cutting in would be wrong in no more than one case of twenty:
- * (1 - c)·e^(-s/h) = 0.05, so s = h·ln((1 - c) / 0.05), times patience, between the shortest wait and the longest.
+ * probability c / (c + (1 - c)·e^(-s/h)). The wait is over when that is 0.9: s = h·(ln(0.9 / 0.1) - ln(c / (1 - c))), times
+ * patience, between the shortest wait and the longest.
  */
 export function judgeEnd(
   silenceMs: number,
@@ -118,7 +118,7 @@ function judgeByMode(
       if (evidence === undefined) return { waitMs: maxWaitMs, probability: 0 };
       const pauseMs = pauseScaleMs(ownPauseMs, weights.habit) * 2 ** ((patience - 50) / 50);
       const complete = weigh(evidence, weights);
-      const waitMs = clamp(pauseMs * Math.log((1 - complete) / RISK), minWaitMs, maxWaitMs);
+      const waitMs = clamp(pauseMs * (logOdds(SURE) - logOdds(complete)), minWaitMs, maxWaitMs);
       const goesOn = (1 - complete) * Math.exp(-Math.max(0, silenceMs) / pauseMs);
       return { waitMs, probability: complete / (complete + goesOn) };
     }

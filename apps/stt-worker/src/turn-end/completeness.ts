@@ -1,64 +1,22 @@
-import { frontedClause, isEnumerating, withoutAside } from './clauses.ts';
-import type { EndingHints, WordHints } from './language-hints.ts';
 import { hintsFor } from './languages.ts';
-import { endOfNumber } from './numbers.ts';
-import { lastPhrase, listsOf, phraseAtStart, setOf, type WordLists, wordsOf } from './word-lists.ts';
+import { NEUTRAL, REQUEST, sentenceCompleteness } from './sentence-completeness.ts';
+import { modelText } from './word-features.ts';
+import { wordModelFor } from './word-models.ts';
 
-/** What a text says about the end of a turn where nothing is known of its language. */
-const NEUTRAL = 0.5;
-
-/** Probabilities that a turn ends here, by what the text ends with. */
-const ENDS = {
-  open: 0.04,
-  filler: 0.05,
-  fronted: 0.07,
-  ellipsis: 0.08,
-  comma: 0.12,
-  aside: 0.15,
-  enumeration: 0.15,
-  leaning: 0.15,
-  noun: 0.35,
-  longFronted: 0.4,
-  either: 0.6,
-  closed: 0.95,
-} as const;
-
-/** By what a number at the end is. */
-const NUMBERS = { short: 0.3, open: 0.4, counted: 0.75, whole: 0.85 } as const;
-/** A number that ends a request: "for seven". */
-const COUNTED_REQUEST = 0.85;
-
-/** A statement, by how many words there are; a single word may be the beginning of anything. Most may well go on. */
-const STATEMENT = 0.81;
-const BY_WORDS = [NEUTRAL, 0.7, 0.75, STATEMENT] as const;
-/** "Tomorrow": short, and mostly an answer. */
-const SHORT_ANSWER = 0.85;
-const SHORT_ANSWER_WORDS = 2;
-/** Who asks for something hands over the turn; who tells something may well go on. */
-const REQUEST = 0.92;
-const REQUEST_WORDS = 3;
-const QUESTION = 0.93;
-const QUESTION_WORDS = 4;
-/** "What time is it": what may be the end of anything is more likely that of a question. */
-const SHORT_QUESTION = 0.85;
-const SHORT_QUESTION_WORDS = 3;
+const AT_ELLIPSIS = 0.08;
+const AT_COMMA = 0.12;
 /** A full stop of an engine that writes them: some write one after every piece of sound, so it is not taken for granted. */
 const FULL_STOP = 0.96;
 const DOUBTFUL_STOP = 0.25;
 /** It ends a sentence, and a statement may be followed by another. */
-const STATEMENT_STOP = 0.85;
+const STATEMENT_STOP = 0.7;
+/**
+ * The rules count beside what was learnt, with half their log-odds: of sentences of another style than that of the corpus
+ * they know more than the model.
+ */
+const RULES_WEIGHT = 0.5;
 /** The engine writes punctuation, and has written none here. */
 const MISSING_STOP_FACTOR = 0.7;
-/** Few words after an article or a possessive: a name of something, but no sentence. */
-const BARE_NOUN = 0.6;
-const BARE_NOUN_WORDS = 3;
-/** A clause in front of so many words is one, of so many more may have its main clause, of yet more must have. */
-const FRONTED_WORDS = 6;
-const BARE_FRONTED_WORDS = 3;
-const MORE_FRONTED_WORDS = 3;
-/** Digits in a row that are dictated and not counted, and how many are a whole number, where endings alone are known. */
-const DICTATED_DIGITS = 3;
-const LONG_DIGITS = 9;
 
 const ELLIPSIS = /(\.\.|…|⋯)["'”’»」』)\]\s]*$/u;
 const COMMA = /[,;:،、，；：–—-]["'”’»」』)\]\s]*$/u;
@@ -69,144 +27,28 @@ const ANY_STOP = /[.!?。！？؟।｡]/u;
 
 /**
  * How probable it is, by its words alone, that what was said so far is a whole turn: 0 without words, 0.5 where nothing
- * is known. Looks at how the text ends, in the language of the tag; it is no grammar and needs none of the text before.
+ * is known. By what was learnt of the language where there is a model, which is told the verdict of the rules, and by the
+ * rules alone elsewhere; and by punctuation, where the recogniser writes any.
  */
 export function textCompleteness(text: string, language: string): number {
   const trimmed = text.trim().normalize('NFC');
   if (!/[\p{L}\p{N}]/u.test(trimmed)) return 0;
-  if (ELLIPSIS.test(trimmed)) return ENDS.ellipsis;
-  if (COMMA.test(trimmed)) return ENDS.comma;
-  const hints = hintsFor(language);
+  if (ELLIPSIS.test(trimmed)) return AT_ELLIPSIS;
+  if (COMMA.test(trimmed)) return AT_COMMA;
   const hasStop = STOP.test(trimmed);
-  if (hints === undefined) return hasStop ? (NEUTRAL + FULL_STOP) / 2 : NEUTRAL;
+  if (hintsFor(language) === undefined) return hasStop ? (NEUTRAL + FULL_STOP) / 2 : NEUTRAL;
   const sentence = trimmed.split(SENTENCE_BREAK).at(-1) ?? trimmed;
-  const byWords = hints.by === 'words' ? endOfWords(sentence, hints) : endOfEndings(sentence, hints);
-  if (hasStop && byWords < NEUTRAL) return DOUBTFUL_STOP;
-  if (hasStop) return byWords >= REQUEST || ASKING_STOP.test(trimmed) ? FULL_STOP : Math.max(byWords, STATEMENT_STOP);
+  const byRules = sentenceCompleteness(sentence, language);
+  const byWords = byLearning(trimmed, language, byRules);
+  if (hasStop && byRules < NEUTRAL) return DOUBTFUL_STOP;
+  if (hasStop) return Math.max(byWords, byRules >= REQUEST || ASKING_STOP.test(trimmed) ? FULL_STOP : STATEMENT_STOP);
   return ANY_STOP.test(trimmed) && byWords > NEUTRAL ? byWords * MISSING_STOP_FACTOR : byWords;
 }
 
-function endOfWords(text: string, hints: WordHints): number {
-  const lists = listsOf(hints);
-  const words = withoutOpening(wordsOf(text), lists);
-  // "No", which stands before a noun too.
-  if (words.length === 1 && lists.closed.has(words[0] ?? '')) return ENDS.closed;
-  const kind = lastPhrase(words, [
-    ...[lists.fillers, lists.open, lists.leaning, lists.either, lists.closed, lists.closing],
-  ]);
-  const number = endOfNumber(words, lists, kind !== undefined);
-  // Several digits are digits, also where the last of them is an article or part of a phrase.
-  if (number !== undefined && kind !== lists.fillers) {
-    return number === 'counted' && probabilityOfAsking(words, lists) ? COUNTED_REQUEST : NUMBERS[number];
-  }
-  if (kind === lists.fillers) return ENDS.filler;
-  if ((kind === lists.open || kind === lists.leaning) && !isNoun(words, lists)) return endInPhrase(words, kind, lists);
-  const awaiting = withoutAside(words, lists);
-  if (awaiting.length < words.length && lastPhrase(awaiting, [lists.open, lists.closed]) === lists.open) {
-    return ENDS.aside;
-  }
-  const fronted = frontedClause(words, lists);
-  if (fronted === undefined) return endOfClause(words, kind, lists);
-  const { main, length, hasSubject } = fronted;
-  // "Wenn es regnet, können wir": a main clause whose verb comes first is no question.
-  const isTurned = lists.verbFinal.size > 0 && lists.auxiliaries.has(main?.[0] ?? '');
-  if (main !== undefined) return endOfClause(isTurned ? main.slice(1) : main, kind, lists);
-  if (!hasSubject) return ENDS.longFronted;
-  // Where subjects are left out, a main clause is not seen, and may be there sooner.
-  const least = lists.subjects.size > 0 ? FRONTED_WORDS : BARE_FRONTED_WORDS;
-  if (length <= least) return ENDS.fronted;
-  return length <= least + MORE_FRONTED_WORDS ? ENDS.longFronted : endOfClause(words, kind, lists);
-}
-
-/** "A book": what else wants an object is a noun after an article. */
-const isNoun = (words: readonly string[], { verbs, determiners }: WordLists): boolean =>
-  verbs.has(words.at(-1) ?? '') && determiners.has(words.at(-2) ?? '');
-
-/** Something must follow the last words, or mostly does. */
-function endInPhrase(words: readonly string[], kind: ReadonlySet<string>, lists: WordLists): number {
-  const isOpenQuestion = words.length >= SHORT_QUESTION_WORDS && phraseAtStart(words, lists.openQuestions) > 0;
-  // "How long does it take": the question word is its object.
-  if (isOpenQuestion && lists.verbs.has(words.at(-1) ?? '')) return SHORT_QUESTION;
-  // "Where are you from", but not "what is the name of".
-  const isNounBefore = lists.determiners.has(words.at(-3) ?? '');
-  if (isOpenQuestion && lists.strandable.has(words.at(-1) ?? '') && !isNounBefore) return ENDS.either;
-  if (kind === lists.open) return ENDS.open;
-  // "I know where the keys are": the verb of an indirect question may come last.
-  const isIndirect = words.slice(1, -2).some((word) => lists.openQuestions.has(word));
-  if (isIndirect && lists.auxiliaries.has(words.at(-1) ?? ''))
-    return probabilityOfAsking(words, lists) ? SHORT_QUESTION : ENDS.either;
-  // "Ich bleibe hier, weil ich müde bin": in some languages the verb comes last.
-  const isVerbLast = words.slice(1, -2).some((word) => lists.verbFinal.has(word));
-  if (isVerbLast && lists.auxiliaries.has(words.at(-1) ?? '')) return STATEMENT;
-  // "Yes I am": a short answer.
-  const isShort = words.length <= SHORT_QUESTION_WORDS && lists.open.has(words.at(-2) ?? '');
-  if (!isShort) return ENDS.leaning;
-  return lists.closed.has(words[0] ?? '') ? NUMBERS.counted : NEUTRAL;
-}
-
-/** A clause that nothing in its last words leaves open. */
-function endOfClause(words: readonly string[], kind: ReadonlySet<string> | undefined, lists: WordLists): number {
-  if (kind === lists.closed) return ENDS.closed;
-  if (kind === lists.closing && words.length <= SHORT_ANSWER_WORDS) return SHORT_ANSWER;
-  if (phraseAtStart(words, lists.firsts) > 0 && words.length <= FRONTED_WORDS) return ENDS.longFronted;
-  const asking = probabilityOfAsking(words, lists);
-  if (kind === lists.either) {
-    // "A green" wants a noun, "is green" does not, and "turn it on" is a whole request.
-    const before = words.at(-2) ?? '';
-    if (lists.determiners.has(before)) return ENDS.noun;
-    // "Is the sky blue": after a noun nothing more is expected of a question.
-    const isDoubtful = asking === REQUEST || lists.open.has(before) || lists.leaning.has(before);
-    if (words.length >= SHORT_QUESTION_WORDS && asking !== undefined && isDoubtful) return SHORT_QUESTION;
-    if (lists.open.has(before) && !lists.verbs.has(before)) return ENDS.either;
-  }
-  if (words.length <= BARE_NOUN_WORDS && lists.determiners.has(words[0] ?? '')) return BARE_NOUN;
-  if (asking !== QUESTION && isEnumerating(words, lists)) return ENDS.enumeration;
-  return asking ?? BY_WORDS[Math.min(words.length, BY_WORDS.length - 1)] ?? NEUTRAL;
-}
-
-/** The probability of a question or a request that is long enough to be one. */
-function probabilityOfAsking(words: readonly string[], lists: WordLists): number | undefined {
-  if (words.length >= SHORT_QUESTION_WORDS && phraseAtStart(words, lists.questions) > 0) {
-    return words.length >= QUESTION_WORDS ? QUESTION : SHORT_QUESTION;
-  }
-  return words.length >= REQUEST_WORDS && phraseAtStart(words, lists.requests) > 0 ? REQUEST : undefined;
-}
-
-function endOfEndings(text: string, { open, either, closed, digits }: EndingHints): number {
-  const bare = text.replace(/[^\p{L}\p{N}\s]/gu, '').trim();
-  const endings = [open, either, closed].map((list) => setOf(list));
-  const [isOpen, isEither] = endings;
-  const run = trailing(bare, digits);
-  if (run >= DICTATED_DIGITS) return run >= LONG_DIGITS ? NUMBERS.counted : NUMBERS.open;
-  const kind = longestEnding(bare, endings);
-  if (kind === undefined) return BY_WORDS[Math.min(BY_WORDS.length - 1, Math.ceil(bare.length / 2))] ?? NEUTRAL;
-  if (kind === isOpen) return ENDS.open;
-  return kind === isEither ? ENDS.either : ENDS.closed;
-}
-
-function trailing(text: string, characters: string): number {
-  let length = 0;
-  for (const character of [...text].reverse()) {
-    if (!characters.includes(character) && character !== ' ') break;
-    if (character !== ' ') length += 1;
-  }
-  return length;
-}
-
-const LONGEST_ENDING = 8;
-
-function longestEnding<T extends ReadonlySet<string>>(text: string, lists: readonly T[]): T | undefined {
-  for (let length = Math.min(LONGEST_ENDING, text.length); length > 0; length--) {
-    const found = lists.find((list) => list.has(text.slice(-length)));
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** Without the "well, yes, and" in front of what is said. */
-function withoutOpening(words: readonly string[], lists: WordLists): readonly string[] {
-  const { fillers, closed, coordinators, requests } = lists;
-  const openings = [fillers, closed, coordinators];
-  const first = words.findIndex((word) => requests.has(word) || !openings.some((list) => list.has(word)));
-  return first > 0 && words.length - first >= REQUEST_WORDS ? words.slice(first) : words;
+/** What was learnt of the language together with the rules, or the rules alone. */
+function byLearning(text: string, language: string, byRules: number): number {
+  const model = wordModelFor(language);
+  const said = modelText(text, language, byRules);
+  if (model === undefined || said === undefined) return byRules;
+  return 1 / (1 + Math.exp(-model.logOdds(said) - RULES_WEIGHT * Math.log(byRules / (1 - byRules))));
 }
