@@ -1,7 +1,7 @@
 import { type HearingState, INITIAL_HEARING } from '@parley/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { PauseEvidence } from './endpointing.ts';
+import { type PauseEvidence, USUAL_PAUSE_MS } from './endpointing.ts';
 import { Hearing, type HearingAction, type HearingSettings, isSamePause, type Pause } from './hearing.ts';
 
 const FRAME = 512;
@@ -379,11 +379,11 @@ describe('the end of a turn by what was said', () => {
   });
 
   test('comes late after half a sentence, and is not called plausible for most of that time', () => {
-    const { types, waitMs } = waits(0.1, 1_000, 2_000, 2_500);
+    const { types, waitMs } = waits(0.05, 1_000, 2_000, 2_500);
     expect(types).toEqual(['started', 'confirmed', 'stopped', 'final', 'eager', 'end']);
     expect(waitMs).toBeGreaterThan(1_500);
     expect(waitMs).toBeLessThan(1_850);
-    expect(waits(0.1, 1_000, 2_000, 1_000, 1_000, 2_500).types).not.toContain('resumed');
+    expect(waits(0.05, 1_000, 2_000, 1_000, 1_000, 2_500).types).not.toContain('resumed');
   });
 
   test('is taken back when speech goes on, and told anew', () => {
@@ -471,11 +471,11 @@ describe('the end of a turn by what was said', () => {
       judge: judge(0.1),
     });
     expect(durable.hearing.open).toBe(false);
-    expect(durable.hearing.ownPauseMs).toBeGreaterThan(600);
+    expect(durable.hearing.ownPauseMs).toBeGreaterThan(USUAL_PAUSE_MS + 50);
     expect(durable.hearing.ownPauseMs).toBeLessThan(900);
     const cutOff = listen(START, scene(1_000, 1_000, 1_000, 1_000, 2_500), { settings: DYNAMIC, judge: judge(0.95) });
     expect(typesOf(cutOff.events).filter((type) => type === 'end')).toHaveLength(2);
-    expect(cutOff.durable.hearing.ownPauseMs).toBeGreaterThan(600);
+    expect(cutOff.durable.hearing.ownPauseMs).toBeGreaterThan(USUAL_PAUSE_MS + 50);
   });
 
   test('learns how far the sound of this speaker can be trusted, once it is known which pauses were ends', () => {

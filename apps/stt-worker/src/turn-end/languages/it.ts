@@ -21,7 +21,7 @@ export const italian: WordHints = {
   closed:
     'per-favore per-piacere grazie grazie-mille sì no certo va-bene bene ok okay perfetto esatto giusto ciao ' +
     "buongiorno buonasera buonanotte arrivederci d'accordo non-lo-so non-so è-tutto basta fermati annulla aiuto " +
-    'continua',
+    'continua che-ore-sono',
   closing:
     'oggi domani ieri adesso ora di-nuovo ancora-una-volta stasera stamattina la-prossima-settimana più-tardi ' +
     'per-niente',

@@ -20,7 +20,7 @@ export const dutch: WordHints = {
   closed:
     'alsjeblieft alstublieft dank-je dank-u dank-je-wel dank-u-wel bedankt ja nee jawel goed prima oké ok okay klopt ' +
     'precies natuurlijk hallo hoi dag doei tot-ziens goedemorgen goedemiddag goedenavond stop hou-op annuleer help ' +
-    'verder laat-maar ik-weet-het-niet weet-ik-niet dat-is-alles klaar',
+    'verder laat-maar ik-weet-het-niet weet-ik-niet dat-is-alles klaar hoe-laat-is-het',
   closing:
     'vandaag morgen gisteren nu weer opnieuw nog-een-keer vanavond vanmorgen volgende-week vorige-week dit-jaar uur',
   questions:
