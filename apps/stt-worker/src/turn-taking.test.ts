@@ -271,7 +271,7 @@ describe('the sound of a turn', () => {
   test.each([
     { probability: 0.97, min: 250, max: 800 },
     { probability: 0.03, min: 1_400, max: 1_850 },
-    { probability: undefined, min: 950, max: 1_100 },
+    { probability: undefined, min: 1_100, max: 1_250 },
   ])('counts: $probability', async ({ probability, min, max }) => {
     const asked: number[] = [];
     const judge: SoundJudge = {

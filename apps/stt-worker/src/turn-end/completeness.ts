@@ -9,7 +9,7 @@ const AT_COMMA = 0.12;
 const FULL_STOP = 0.96;
 const DOUBTFUL_STOP = 0.25;
 /** It ends a sentence, and a statement may be followed by another. */
-const STATEMENT_STOP = 0.7;
+const STATEMENT_STOP = 0.78;
 /**
  * The rules count beside what was learnt, with half their log-odds: of sentences of another style than that of the corpus
  * they know more than the model.

@@ -15,22 +15,22 @@ const ENDS = {
   aside: 0.15,
   enumeration: 0.15,
   leaning: 0.15,
-  noun: 0.28,
-  longFronted: 0.3,
-  either: 0.42,
+  noun: 0.37,
+  longFronted: 0.39,
+  either: 0.51,
   closed: 0.95,
 } as const;
 
 /** By what a number at the end is. */
-const NUMBERS = { short: 0.26, open: 0.3, counted: 0.56, whole: 0.7 } as const;
+const NUMBERS = { short: 0.35, open: 0.39, counted: 0.65, whole: 0.78 } as const;
 /** A number that ends a request: "for seven". */
-const COUNTED_REQUEST = 0.7;
+const COUNTED_REQUEST = 0.78;
 
 /** A statement, by how many words there are; a single word may be the beginning of anything. Most may well go on. */
-const STATEMENT = 0.64;
-const BY_WORDS = [NEUTRAL, 0.5, 0.56, STATEMENT] as const;
+const STATEMENT = 0.72;
+const BY_WORDS = [NEUTRAL, 0.6, 0.65, STATEMENT] as const;
 /** "Tomorrow": short, and mostly an answer. */
-const SHORT_ANSWER = 0.7;
+const SHORT_ANSWER = 0.78;
 const SHORT_ANSWER_WORDS = 2;
 /** Who asks for something hands over the turn; who tells something may well go on. */
 export const REQUEST = 0.92;
@@ -38,10 +38,10 @@ const REQUEST_WORDS = 3;
 const QUESTION = 0.93;
 const QUESTION_WORDS = 4;
 /** "What time is it": what may be the end of anything is more likely that of a question. */
-const SHORT_QUESTION = 0.7;
+const SHORT_QUESTION = 0.78;
 const SHORT_QUESTION_WORDS = 3;
 /** Few words after an article or a possessive: a name of something, but no sentence. */
-const BARE_NOUN = 0.42;
+const BARE_NOUN = 0.51;
 const BARE_NOUN_WORDS = 3;
 /** A clause in front of so many words is one, of so many more may have its main clause, of yet more must have. */
 const FRONTED_WORDS = 6;
