@@ -180,7 +180,7 @@ export class SessionOwner {
 
   /**
    * Carries the session on: sends the client what it missed, replays the log from the committed state, and goes live.
-   * Answers false where what the client missed is no longer in the log; it must be given a snapshot then.
+   * `onReady` is told false where what the client missed is no longer in the log; it must be given a snapshot then.
    */
   async start(
     link: ClientLink,

@@ -49,7 +49,7 @@ export function examplesOf(stretches: readonly Stretch[], language: string, turn
 }
 
 /** A turn up to some place, as the listener would look at it. */
-export function hashesOf(said: string, language: string): Uint32Array {
+function hashesOf(said: string, language: string): Uint32Array {
   const text = modelText(said, language, sentenceCompleteness(said, language));
   if (text === undefined) throw new Error(`there are no rules for words of ${language}`);
   return Uint32Array.from(featuresOf(text), hashOf);
