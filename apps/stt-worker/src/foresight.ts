@@ -2,7 +2,7 @@
  * Words so likely to be whole are told as a plausible end before the pause is one: an answer to them is on its way when it
  * is. Where they are less so the wait is so long that there is time enough.
  */
-const FORESEEN_PROBABILITY = 0.8;
+export const FORESEEN_PROBABILITY = 0.8;
 /** So often in an utterance: each time may be for nothing. */
 const MAX_FORESEEN = 2;
 

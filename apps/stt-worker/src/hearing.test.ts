@@ -169,8 +169,8 @@ describe('what is heard', () => {
     const { events } = listen(START, scene(1_024, 2_000, 1_000));
     expect(events[0]).toEqual({ type: 'started', detail: `1 ${samples(1_024)}` });
     const confirmedBy = Number(events[1]?.detail.split(' ')[1]);
-    expect(ms(confirmedBy)).toBeGreaterThanOrEqual(SETTINGS.confirmMs);
-    expect(ms(confirmedBy)).toBeLessThan(SETTINGS.confirmMs + 32);
+    // In whole frames of 32 ms, to the nearest.
+    expect(ms(confirmedBy)).toBe(192);
   });
 
   test('speech that is known for it only after a loud beginning begins with that, and is confirmed no later for it', () => {
@@ -182,7 +182,7 @@ describe('what is heard', () => {
     });
     const [started, confirmed] = listen(START, loudFrom(samples(1_024), -30)).events;
     expect(started).toEqual({ type: 'started', detail: `1 ${samples(1_024)}` });
-    expect(confirmed?.detail).toBe(`1 ${samples(224)}`);
+    expect(confirmed?.detail).toBe(`1 ${samples(192)}`);
     // What is not loud, or has been going on for longer, is no beginning of a word.
     expect(listen(START, loudFrom(samples(1_024), -50)).events[0]?.detail).toBe(`1 ${samples(1_152)}`);
     expect(listen(START, loudFrom(0, -30)).events[0]?.detail).toBe(`1 ${samples(1_152 - 256)}`);

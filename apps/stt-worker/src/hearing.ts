@@ -18,6 +18,7 @@ import {
   type PauseEvidence,
   trusting,
 } from './endpointing.ts';
+import { FORESEEN_PROBABILITY } from './foresight.ts';
 
 const samplesOf = (ms: number): number => msToSamples(ms, SPEECH_SAMPLE_RATE_HZ);
 const msOf = (samples: number): number => samplesToMs(samples, SPEECH_SAMPLE_RATE_HZ);
@@ -40,7 +41,7 @@ const CUT_BY_SAMPLES = samplesOf(5_000);
 const CLEAR_DIP_SAMPLES = samplesOf(64);
 /** Silence inside speech at which its text may be looked at already: the weak end of a word is shorter. */
 const HUSH_SAMPLES = samplesOf(64);
-/** A shorter silence is no plausible end: people do not notice it. */
+/** A shorter silence is no plausible end, since people do not notice it, unless the words are whole by themselves. */
 const LEAST_EAGER_MS = 190;
 /** Speech that follows so soon on the end of a turn was cut off: the pause was one of the speaker's own. */
 const CUT_OFF_MS = 1_500;
@@ -226,7 +227,7 @@ export class Hearing {
     this.#followLoudness(frame);
     this.#activity = event?.type === 'onset' ? this.#backDated(state) : state;
     if (isSpeaking(state)) {
-      this.#speak(actions);
+      this.#speak(frame.samples, actions);
       this.#lookForCut(frame, actions);
     } else if (event?.type === 'offset') {
       this.#pause(event.speechEndSample, actions);
@@ -294,7 +295,7 @@ export class Hearing {
   }
 
   /** Speech goes on, or has just been noticed. */
-  #speak(actions: HearingAction[]): void {
+  #speak(frameSamples: number, actions: HearingAction[]): void {
     const activity = this.#activity;
     if (!isSpeaking(activity) || !('onsetSample' in activity)) return;
     const { onsetSample, speechEndSample, speechSamples } = activity;
@@ -323,7 +324,9 @@ export class Hearing {
       this.#hearing = { ...this.#hearing, eager: false };
       actions.push({ do: 'resumed', hearing: this.#hearing });
     }
-    if (isKnown || confirmed || speechSamples < samplesOf(this.#settings.confirmMs)) return;
+    // Speech comes in whole frames: the one nearest to the limit confirms it, not the next one.
+    const isEnough = speechSamples + frameSamples / 2 > samplesOf(this.#settings.confirmMs);
+    if (isKnown || confirmed || !isEnough) return;
     this.#hearing = { ...this.#hearing, confirmed: true };
     actions.push({ do: 'confirmed', samples: speechSamples, hearing: this.#hearing });
   }
@@ -431,7 +434,8 @@ export class Hearing {
     const { waitMs, probability, awaitsSound } = judgeEnd(silenceMs, this.#evidence, ownPauseMs, settings);
     if (silenceMs >= waitMs && !awaitsSound) return 'silence';
     if (this.#isTooLong(this.#position)) return 'length';
-    if (eager || !this.#evidence?.hasWords || silenceMs < LEAST_EAGER_MS) return undefined;
+    if (eager || !this.#evidence?.hasWords) return undefined;
+    if (silenceMs < LEAST_EAGER_MS && this.#evidence.completeness < FORESEEN_PROBABILITY) return undefined;
     if (this.#settings.turnDetection === 'manual' || probability < this.#settings.eagerProbability) return undefined;
     this.#hearing = { ...this.#hearing, eager: true };
     actions.push({ do: 'eager', probability, hearing: this.#hearing });
