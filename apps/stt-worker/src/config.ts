@@ -166,4 +166,32 @@ export const sttConfig = {
     schema: z.coerce.number().min(0).max(1).default(0.2),
     describe: "How far the speaker's own pauses replace those of people in general: 0 for not at all, 1 wholly.",
   },
+  turnLlmModel: {
+    env: 'PARLEY_TURN_LLM_MODEL',
+    schema: z.string().optional(),
+    describe:
+      'Language model that is asked at each pause whether the turn is over, by name: what was said is sent to its server. ' +
+      'None if unset.',
+  },
+  turnLlmBaseUrl: {
+    env: 'PARLEY_TURN_LLM_BASE_URL',
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    describe: "Its server: anything with OpenAI's /chat/completions, up to and with /v1; OpenAI's own if unset.",
+  },
+  turnLlmApiKey: {
+    env: 'PARLEY_TURN_LLM_API_KEY',
+    schema: z.string().optional(),
+    describe: 'Key for that server, if it wants one.',
+    secret: true,
+  },
+  turnLlmLimitMs: {
+    env: 'PARLEY_TURN_LLM_LIMIT_MS',
+    schema: z.coerce.number().int().min(10).max(10_000).default(1_500),
+    describe: 'Milliseconds after which its answer is given up. No turn waits for it: it counts when it comes.',
+  },
+  turnLlmWeight: {
+    env: 'PARLEY_TURN_LLM_WEIGHT',
+    schema: z.coerce.number().min(0).max(1).default(0.5),
+    describe: 'Its share in what the words say once it has answered: 0 for none, 1 for all of it.',
+  },
 } as const satisfies ConfigSpec;

@@ -16,7 +16,7 @@ const SETTINGS: EndpointingSettings = {
   patience: 50,
   minWaitMs: 250,
   maxWaitMs: 1_800,
-  weights: { text: 1, sound: 0.5, habit: 0.5 },
+  weights: { text: 1, sound: 0.5, habit: 0.5, languageModel: 0.5 },
 };
 const words = (completeness: number, soundProbability?: number): PauseEvidence => ({
   hasWords: true,
@@ -31,6 +31,7 @@ const evidences = fc.record({
   hasWords: fc.constant(true),
   completeness: probability,
   soundProbability: fc.option(probability, { nil: undefined }),
+  languageModelProbability: fc.option(probability, { nil: undefined }),
 });
 const habits = fc.option(fc.integer({ min: 0, max: 10_000 }), { nil: undefined });
 const silences = fc.integer({ min: -1_000, max: 10_000 });
@@ -44,6 +45,7 @@ const settings = fc.record({
     text: fc.double({ min: 0, max: 2, noNaN: true }),
     sound: fc.double({ min: 0, max: 2, noNaN: true }),
     habit: probability,
+    languageModel: probability,
   }),
 });
 
@@ -126,8 +128,17 @@ describe('dynamic', () => {
   });
 
   test('leaves out what has no weight', () => {
-    expect(wait(words(0.9, 0.02), { weights: { text: 1, sound: 0, habit: 0 } })).toBe(wait(words(0.9)));
-    expect(wait(words(0.04, 0.9), { weights: { text: 0, sound: 1, habit: 0 } })).toBeLessThan(400);
+    expect(wait(words(0.9, 0.02), { weights: { ...SETTINGS.weights, sound: 0, habit: 0 } })).toBe(wait(words(0.9)));
+    expect(wait(words(0.04, 0.9), { weights: { ...SETTINGS.weights, text: 0, sound: 1, habit: 0 } })).toBeLessThan(400);
+  });
+
+  test('takes the words for what a language model makes of them, by its share', () => {
+    const asked = { ...words(0.5), languageModelProbability: 0.9 };
+    expect(wait(asked)).toBeLessThan(wait(words(0.5)));
+    expect(wait({ ...words(0.9), languageModelProbability: 0.1 })).toBeCloseTo(wait(words(0.5)));
+    const alone = { weights: { ...SETTINGS.weights, languageModel: 1 } };
+    expect(wait(asked, alone)).toBeCloseTo(wait(words(0.9)));
+    expect(wait(asked, { weights: { ...SETTINGS.weights, languageModel: 0 } })).toBe(wait(words(0.5)));
   });
 
   test('takes the longest wait as long as nothing is known', () => {

@@ -16,6 +16,8 @@ export interface EvidenceWeights {
   readonly text: number;
   /** The end-of-turn model. */
   readonly sound: number;
+  /** The share that a language model has in what the words say, once it has answered; up to 1, for all of it. */
+  readonly languageModel: number;
   /** The speaker's own pauses in place of those of people in general. */
   readonly habit: number;
 }
@@ -28,6 +30,8 @@ export interface PauseEvidence {
   readonly completeness: number;
   /** The same by its sound, where that is known. */
   readonly soundProbability: number | undefined;
+  /** What a language model says about the words, where one has been asked and has answered. */
+  readonly languageModelProbability?: number | undefined;
   /** It will be known in a moment. */
   readonly isSoundDue?: boolean;
 }
@@ -133,9 +137,12 @@ function pauseScaleMs(ownPauseMs: number | undefined, habitWeight: number): numb
   return Math.max(1, USUAL_PAUSE_MS + habitWeight * (own - USUAL_PAUSE_MS));
 }
 
-/** Independent evidence adds up in log-odds; 0.5 says nothing. */
-function weigh({ completeness, soundProbability }: PauseEvidence, { text, sound }: EvidenceWeights): number {
-  const odds = text * logOdds(completeness) + (soundProbability === undefined ? 0 : sound * logOdds(soundProbability));
+/** Independent evidence adds up in log-odds; 0.5 says nothing. Two judges of the same words are averaged. */
+function weigh(evidence: PauseEvidence, { text, sound, languageModel }: EvidenceWeights): number {
+  const { completeness, soundProbability = 0.5, languageModelProbability } = evidence;
+  const share = languageModelProbability === undefined ? 0 : languageModel;
+  const words = (1 - share) * logOdds(completeness) + share * logOdds(languageModelProbability ?? 0.5);
+  const odds = text * words + sound * logOdds(soundProbability);
   return clamp(1 / (1 + Math.exp(-odds)), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY);
 }
 

@@ -11,7 +11,7 @@ const SETTINGS: HearingSettings = {
   patience: 50,
   minWaitMs: 250,
   maxWaitMs: 1_800,
-  weights: { text: 1, sound: 0.5, habit: 0.5 },
+  weights: { text: 1, sound: 0.5, habit: 0.5, languageModel: 0.5 },
   // Beyond what is reached: eager ends have tests of their own.
   eagerProbability: 1,
   maxTurnMs: 60_000,

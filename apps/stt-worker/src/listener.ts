@@ -30,6 +30,7 @@ import type { RecognitionStream, SpokenWord } from './recognizer.ts';
 import { textCompleteness } from './turn-end/completeness.ts';
 import { RecentAudio } from './turn-end/recent-audio.ts';
 import type { SoundJudge } from './turn-end/sound-judge.ts';
+import type { WordsJudge } from './turn-end/words-judge.ts';
 import { recordUtterance, UtteranceTrace } from './utterance-trace.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
@@ -71,6 +72,8 @@ export interface ListenerOptions {
   readonly weights: EvidenceWeights;
   /** Where there is none, turns end by text and habit. */
   readonly soundJudge: SoundJudge | undefined;
+  /** A language model that is asked about the words of each pause. */
+  readonly wordsJudge: WordsJudge | undefined;
   /** How long the end of a turn waits for it. */
   readonly soundLimitMs: number;
   /** Frames below this are silence without asking the detector. */
@@ -422,9 +425,18 @@ export class Listener {
     this.#askSound(inquiry);
     // Its turn comes when everything that was said before the pause has been settled.
     this.#writer.push(({ hearing: { text } }) => {
-      inquiry.tellWords(textCompleteness(text, this.#settings.language));
+      this.#judgeWords(inquiry, text);
       return undefined;
     });
+  }
+
+  #judgeWords(inquiry: PauseInquiry, text: string): void {
+    const { wordsJudge, weights } = this.#options;
+    const { language, turnDetection } = this.#settings;
+    const completeness = textCompleteness(text, language);
+    inquiry.tellWords(completeness);
+    if (!wordsJudge || completeness === 0 || weights.languageModel === 0 || turnDetection !== 'dynamic') return;
+    inquiry.askLanguageModel((signal) => wordsJudge.score(text, language, signal));
   }
 
   #askSound(inquiry: PauseInquiry): void {

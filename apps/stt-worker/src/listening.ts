@@ -8,6 +8,7 @@ import { Listener, type ListenerEnd, type ListenerOptions } from './listener.ts'
 import { type SttMetrics, sttMetrics } from './metrics.ts';
 import type { RecognitionStream, Recognizer } from './recognizer.ts';
 import type { SoundJudge } from './turn-end/sound-judge.ts';
+import type { WordsJudge } from './turn-end/words-judge.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 /** Frames of one session in one batch: a backlog is caught up with at several times real time, beside live sessions. */
@@ -32,6 +33,8 @@ export interface ListeningOptions {
   readonly detector: VoiceDetector;
   /** Tells ends of turns by their sound; without one they are told by text and habit. */
   readonly soundJudge?: SoundJudge | undefined;
+  /** Is asked about the words of each pause. */
+  readonly wordsJudge?: WordsJudge | undefined;
   readonly handOverLimitMs?: number;
   readonly probeIntervalMs?: number;
   readonly config: {
@@ -44,6 +47,7 @@ export interface ListeningOptions {
     readonly turnTextWeight: number;
     readonly turnSoundWeight: number;
     readonly turnHabitWeight: number;
+    readonly turnLlmWeight: number;
   };
 }
 
@@ -188,7 +192,7 @@ class Listening {
 
   #listen(parts: Pick<ListenerOptions, 'session' | 'lease' | 'stream' | 'logger'>, minPauseMs: number): void {
     const { session, lease, logger } = parts;
-    const { bus, clock, detector, soundJudge, config } = this.#options;
+    const { bus, clock, detector, soundJudge, wordsJudge, config } = this.#options;
     const { onProbability, offProbability, gateDbfs, stallTimeoutMs } = config;
     const pauseMs = Math.max(config.pauseMs ?? DEFAULT_PAUSE_MS, minPauseMs);
     let release = (): void => undefined;
@@ -196,8 +200,13 @@ class Listening {
       ...parts,
       ...{ bus, detector, clock, gateDbfs, metrics: this.#metrics },
       hearing: { pauseMs, onProbability, offProbability },
-      weights: { text: config.turnTextWeight, sound: config.turnSoundWeight, habit: config.turnHabitWeight },
-      ...{ soundJudge, soundLimitMs: config.turnModelLimitMs },
+      weights: {
+        text: config.turnTextWeight,
+        sound: config.turnSoundWeight,
+        habit: config.turnHabitWeight,
+        languageModel: config.turnLlmWeight,
+      },
+      ...{ soundJudge, soundLimitMs: config.turnModelLimitMs, wordsJudge },
       settleTimeoutMs: stallTimeoutMs,
       pauseReading: () => this.#reader.remove(session),
       resumeReading: (fromSample) => this.#reader.add(session, fromSample),

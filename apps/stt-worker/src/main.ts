@@ -6,8 +6,10 @@ import { startEngine } from './engine-status.ts';
 import { fallbackMetrics } from './fallback-metrics.ts';
 import { runListening } from './listening.ts';
 import { loadVoiceDetector } from './load-voice-detector.ts';
+import { LanguageModelJudge } from './turn-end/language-model-judge.ts';
 import { loadSoundJudge } from './turn-end/load-sound-judge.ts';
 import { soundJudgeMetrics } from './turn-end/sound-judge-metrics.ts';
+import { wordsJudgeMetrics } from './turn-end/words-judge-metrics.ts';
 
 /** Names in a shared configuration file that other services read. */
 const FOREIGN_NAMES = /^PARLEY_(?!STT_|VAD|TURN_)/;
@@ -25,6 +27,14 @@ await runService(
       ...{ clock, logger, metrics: soundJudgeMetrics(metrics) },
     });
     closer.defer('end-of-turn model', () => turnEnd.judge?.close());
+
+    const wordsJudge =
+      config.turnLlmModel === undefined
+        ? undefined
+        : new LanguageModelJudge({
+            ...{ model: config.turnLlmModel, baseUrl: config.turnLlmBaseUrl, apiKey: config.turnLlmApiKey },
+            ...{ limitMs: config.turnLlmLimitMs, clock, logger, metrics: wordsJudgeMetrics(metrics) },
+          });
 
     const chosen = chooseEngine(config);
     const choice = { ...chosen, hint: [chosen.hint, turnEnd.hint].filter((hint) => hint !== '').join(' ') };
@@ -51,6 +61,9 @@ await runService(
       ];
       return { ready: reasons.length === 0, reasons };
     });
-    await runListening({ bus, logger, metrics, clock, signal, engine, detector, soundJudge: turnEnd.judge, config });
+    await runListening({
+      ...{ bus, logger, metrics, clock, signal, engine, detector, config },
+      ...{ soundJudge: turnEnd.judge, wordsJudge },
+    });
   },
 );

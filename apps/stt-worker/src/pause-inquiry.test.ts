@@ -88,4 +88,29 @@ describe('what is found out about a pause', () => {
     await hear(0.2);
     expect(told).toHaveLength(1);
   });
+
+  test('is told anew when a language model has answered, for which nobody waits', async () => {
+    const { inquiry, told } = inquire();
+    const answer = Promise.withResolvers<number | undefined>();
+    inquiry.tellWords(0.9);
+    inquiry.askLanguageModel(() => answer.promise);
+    expect(told).toEqual([{ ...words, soundProbability: undefined, isSoundDue: false }]);
+    answer.resolve(0.2);
+    await answer.promise;
+    expect(told.slice(1)).toEqual([{ ...told[0], languageModelProbability: 0.2 }]);
+  });
+
+  test.each([
+    ['has nothing to say', false, undefined],
+    ['comes after the pause', true, 0.2],
+  ] as const)('stays as it is where a language model %s', async (_, isOver, probability) => {
+    const { inquiry, told } = inquire();
+    const answer = Promise.withResolvers<number | undefined>();
+    inquiry.tellWords(0.9);
+    inquiry.askLanguageModel(() => answer.promise);
+    if (isOver) inquiry.end();
+    answer.resolve(probability);
+    await answer.promise;
+    expect(told).toHaveLength(1);
+  });
 });

@@ -25,6 +25,7 @@ export type SoundInquiry = 'unasked' | 'due' | 'overdue' | 'told';
  * | overdue | words may end the turn; an answer before that counts too | told by the answer                           |
  * | told    | the answer counts, if there is one                       | –                                            |
  *
+ * A language model may be asked about the words as well. Nobody waits for it: its answer counts when it comes.
  * `end` says that the pause is over: from then on nothing is told any more.
  */
 export class PauseInquiry {
@@ -36,6 +37,7 @@ export class PauseInquiry {
   #sound: SoundInquiry = 'unasked';
   #soundProbability: number | undefined;
   #completeness: number | undefined;
+  #languageModelProbability: number | undefined;
   #cancelLimit: () => void = () => undefined;
 
   constructor(options: PauseInquiryOptions) {
@@ -74,6 +76,16 @@ export class PauseInquiry {
     });
   }
 
+  /** Puts the words to a language model, once they are known. */
+  askLanguageModel(score: (signal: AbortSignal) => Promise<number | undefined>): void {
+    if (this.#over.signal.aborted) return;
+    void score(this.#over.signal).then((probability) => {
+      if (probability === undefined) return;
+      this.#languageModelProbability = probability;
+      this.#tell();
+    });
+  }
+
   /** Takes how complete the words are: 0 where there is none. */
   tellWords(completeness: number): void {
     this.#completeness = completeness;
@@ -92,6 +104,7 @@ export class PauseInquiry {
       hasWords: completeness > 0,
       completeness,
       soundProbability: this.#soundProbability,
+      languageModelProbability: this.#languageModelProbability,
       isSoundDue: this.#sound === 'due',
     });
   }

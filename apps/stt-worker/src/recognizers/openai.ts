@@ -1,14 +1,14 @@
 import { msToSamples, SPEECH_SAMPLE_RATE_HZ, writeWav } from '@parley/audio';
 import { VoiceError } from '@parley/protocol';
-import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, toFile } from 'openai';
+import { APIConnectionError, APIConnectionTimeoutError, APIError, toFile } from 'openai';
 import { z } from 'zod';
+import { openAiClient } from '../openai-client.ts';
 import { plainText } from '../plain-text.ts';
 import type { Recognizer, RecognizerOptions, SpokenWord } from '../recognizer.ts';
 import { parseHotwords } from './hotwords.ts';
 import { type HeardSegment, SegmentwiseStream } from './segmentwise-stream.ts';
 import { WHISPER_LANGUAGES } from './sherpa-languages.ts';
 
-const OPENAI_BASE_URL = 'https://api.openai.com/v1';
 const DEFAULT_MODEL = 'whisper-1';
 const DEFAULT_SLOTS = 32;
 /** The server hears a segment anew for every partial: not more often than this. */
@@ -30,16 +30,7 @@ export async function createRecognizer(options: RecognizerOptions): Promise<Reco
     throw new VoiceError('engine_missing', 'openai needs PARLEY_STT_BASE_URL or PARLEY_STT_API_KEY');
   }
   const model = options.model || DEFAULT_MODEL;
-  const client = new OpenAI({
-    baseURL: baseUrl || OPENAI_BASE_URL,
-    // Local servers want none, the SDK wants some. Nothing is left to be read from the environment behind our back.
-    apiKey: apiKey || 'none',
-    adminAPIKey: null,
-    organization: null,
-    project: null,
-    maxRetries: 0,
-    logLevel: 'off',
-  });
+  const client = openAiClient(baseUrl, apiKey);
   const [language = ''] = (options.language ?? '').toLowerCase().split('-');
   const prompt = parseHotwords(options.hotwords).join(', ');
   /** Newer models of OpenAI do not know when a word was said. */

@@ -7,6 +7,7 @@ import { createLogger, createMetrics, type Logger, type Metrics, systemClock } f
 import { runListening } from '../listening.ts';
 import type { Recognizer } from '../recognizer.ts';
 import type { SoundJudge } from '../turn-end/sound-judge.ts';
+import type { WordsJudge } from '../turn-end/words-judge.ts';
 import type { VoiceDetector } from '../voice-detector.ts';
 
 const SPEECH = new URL('../../../../libs/testkit/fixtures/speech/', import.meta.url);
@@ -41,6 +42,7 @@ export interface TestEngines {
   readonly recognizer: Recognizer;
   readonly detector: VoiceDetector;
   readonly soundJudge?: SoundJudge | undefined;
+  readonly wordsJudge?: WordsJudge | undefined;
   /** How long the end of a turn waits for the judge. */
   readonly soundLimitMs?: number | undefined;
 }
@@ -53,7 +55,7 @@ export class TestWorker {
   readonly #done: Promise<void>;
 
   private constructor(bus: Bus, metrics: Metrics, logger: Logger, engines: TestEngines) {
-    const { recognizer, detector, soundJudge, soundLimitMs = 100 } = engines;
+    const { recognizer, detector, soundJudge, wordsJudge, soundLimitMs = 100 } = engines;
     this.bus = bus;
     this.metrics = metrics;
     const engine = {
@@ -63,10 +65,11 @@ export class TestWorker {
     const config = {
       ...{ onProbability: 0.5, offProbability: 0.35, gateDbfs: -66, stallTimeoutMs: 3_000 },
       ...{ turnModelLimitMs: soundLimitMs, turnTextWeight: 1, turnSoundWeight: 0.5, turnHabitWeight: 0.5 },
+      turnLlmWeight: 0.5,
     };
     const { signal } = this.#drain;
     this.#done = runListening({
-      ...{ bus, logger, metrics, clock: systemClock, signal, engine, detector, soundJudge, config },
+      ...{ bus, logger, metrics, clock: systemClock, signal, engine, detector, soundJudge, wordsJudge, config },
       ...{ handOverLimitMs: 1_000, probeIntervalMs: 300 },
     });
   }
