@@ -109,10 +109,10 @@ describe('dynamic', () => {
   test.each([
     ['a whole sentence', words(0.93), 250, 400],
     ['a likely one', words(0.9), 250, 400],
-    ['a text that says nothing', words(0.5), 1_000, 1_300],
+    ['a text that says nothing', words(0.5), 1_200, 1_400],
     ['a text that must go on', words(0.04), 1_500, 1_800],
     ['a likely one that sounds complete', words(0.9, 0.98), 250, 260],
-    ['a likely one that sounds incomplete', words(0.9, 0.02), 800, 1_200],
+    ['a likely one that sounds incomplete', words(0.9, 0.02), 1_000, 1_400],
     ['an unknown one that sounds complete', words(0.5, 0.98), 250, 800],
     ['an unknown one that sounds incomplete', words(0.5, 0.02), 1_500, 1_800],
   ])('after %s waits so long', (_, evidence, atLeast, atMost) => {

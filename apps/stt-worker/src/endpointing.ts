@@ -56,7 +56,7 @@ const SOUND_SURE = 0.9;
 /** Trust in the model, in log-odds, stays between these: it can always be won and lost again. */
 const SOUND_TRUST_LIMIT = 3;
 /** How probable it has to be that the turn is over. */
-const SURE = 0.93;
+const SURE = 0.95;
 /** Speech without a word was none: nobody is to wait for what it interrupted. */
 const PHANTOM_WAIT_MS = 320;
 /** No evidence is certain. */
@@ -68,7 +68,7 @@ const LEAST_PROBABILITY = 0.02;
  *
  * In `dynamic` a pause is either the end, with the probability c that text and sound give together, or one inside the turn,
  * and those are distributed exponentially with the mean h of the speaker's pauses. After a silence s it is the end with the
- * probability c / (c + (1 - c)·e^(-s/h)). The wait is over when that is 0.93: s = h·(ln(0.93 / 0.07) - ln(c / (1 - c))), times
+ * probability c / (c + (1 - c)·e^(-s/h)). The wait is over when that is 0.95: s = h·(ln(0.95 / 0.05) - ln(c / (1 - c))), times
  * patience, between the shortest wait and the longest.
  */
 export function judgeEnd(
