@@ -111,21 +111,21 @@ export function pausesTable(ends: readonly EndRun[]): ResultTable {
   };
 }
 
-/** Draws a line for each group of runs, a point for each patience. */
+/** Draws a line for each group of runs, a point for each patience: what it costs shows in the longer waits. */
 export function curveOf(lines: readonly (readonly [name: string, runs: readonly EndRun[]])[]): string {
   const drawn = lines.flatMap(([name, runs]) => {
     const points = runs.map(({ patience, found }) => ({
       label: `${patience}`,
-      x: endFigures(ofKind(found, 'complete')).waitP50Ms,
+      x: endFigures(ofKind(found, 'complete')).waitP90Ms,
       y: 100 * endFigures(found).falseCutOffs,
     }));
     return points.length === 0 ? [] : [{ name, points }];
   });
   return drawCurve(drawn, {
     title: 'False cut-offs against wait, by patience',
-    x: 'wait after complete sentences, median, ms',
+    x: 'wait after complete sentences, p90, ms',
     y: 'utterances cut off, %',
-    target: { x: END_TARGETS.waitP50Ms, y: 100 * END_TARGETS.falseCutOffs },
+    target: { x: END_TARGETS.waitP90Ms, y: 100 * END_TARGETS.falseCutOffs },
   });
 }
 
