@@ -57,10 +57,7 @@ export function encodeWeights({ hashes, weights, scale, bias }: LearntWeights): 
   bytes.writeFloatLE(scale, 8);
   bytes.writeFloatLE(bias, 12);
   for (const [index, hash] of hashes.entries()) bytes.writeUInt32LE(hash, HEADER_BYTES + index * HASH_BYTES);
-  bytes.set(
-    new Uint8Array(weights.buffer, weights.byteOffset, weights.length),
-    HEADER_BYTES + hashes.length * HASH_BYTES,
-  );
+  bytes.set(weights, HEADER_BYTES + hashes.length * HASH_BYTES);
   return bytes;
 }
 
@@ -70,9 +67,8 @@ export function decodeWeights(bytes: Buffer): LearntWeights {
   if (count === undefined || bytes.length !== HEADER_BYTES + count * (HASH_BYTES + 1)) {
     throw new Error('this is no file of a word model');
   }
-  const hashes = Uint32Array.from({ length: count }, (_, index) =>
-    bytes.readUInt32LE(HEADER_BYTES + index * HASH_BYTES),
-  );
-  const weights = Int8Array.from(bytes.subarray(HEADER_BYTES + count * HASH_BYTES), (byte) => (byte << 24) >> 24);
+  const hashes = new Uint32Array(count);
+  for (let index = 0; index < count; index++) hashes[index] = bytes.readUInt32LE(HEADER_BYTES + index * HASH_BYTES);
+  const weights = Int8Array.from(bytes.subarray(HEADER_BYTES + count * HASH_BYTES));
   return { hashes, weights, scale: bytes.readFloatLE(8), bias: bytes.readFloatLE(12) };
 }
