@@ -1,3 +1,5 @@
+import { logOddsOf, probabilityOf } from './log-odds.ts';
+
 /** How turns are ended: what a session asks for, and how much the worker's operator trusts each kind of evidence. */
 export interface EndpointingSettings {
   readonly turnDetection: 'static' | 'dynamic' | 'manual';
@@ -102,7 +104,7 @@ export function learnSoundTrust(trust: number | undefined, soundProbability: num
 /** Weights for a speaker: the sound counts from nothing up to twice as much, by how far it is to be trusted. */
 export const trusting = (weights: EvidenceWeights, soundTrust: number | undefined): EvidenceWeights => ({
   ...weights,
-  sound: (weights.sound * 2) / (1 + Math.exp(-(soundTrust ?? 0))),
+  sound: weights.sound * 2 * probabilityOf(soundTrust ?? 0),
 });
 
 function judgeByMode(
@@ -122,7 +124,7 @@ function judgeByMode(
       if (evidence === undefined) return { waitMs: maxWaitMs, probability: 0 };
       const pauseMs = pauseScaleMs(ownPauseMs, weights.habit) * 2 ** ((patience - 50) / 50);
       const complete = weigh(evidence, weights);
-      const waitMs = clamp(pauseMs * (logOdds(SURE) - logOdds(complete)), minWaitMs, maxWaitMs);
+      const waitMs = clamp(pauseMs * (logOddsOf(SURE) - logOddsOf(complete)), minWaitMs, maxWaitMs);
       const goesOn = (1 - complete) * Math.exp(-Math.max(0, silenceMs) / pauseMs);
       return { waitMs, probability: complete / (complete + goesOn) };
     }
@@ -139,16 +141,14 @@ function pauseScaleMs(ownPauseMs: number | undefined, habitWeight: number): numb
 
 /** Independent evidence adds up in log-odds; 0.5 says nothing. Two judges of the same words are averaged. */
 function weigh(evidence: PauseEvidence, { text, sound, languageModel }: EvidenceWeights): number {
-  const { completeness, soundProbability = 0.5, languageModelProbability } = evidence;
-  const share = languageModelProbability === undefined ? 0 : languageModel;
-  const words = (1 - share) * logOdds(completeness) + share * logOdds(languageModelProbability ?? 0.5);
-  const odds = text * words + sound * logOdds(soundProbability);
-  return clamp(1 / (1 + Math.exp(-odds)), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY);
+  const { completeness, soundProbability = 0.5, languageModelProbability = completeness } = evidence;
+  const words =
+    (1 - languageModel) * boundedLogOdds(completeness) + languageModel * boundedLogOdds(languageModelProbability);
+  return bounded(probabilityOf(text * words + sound * boundedLogOdds(soundProbability)));
 }
 
-function logOdds(probability: number): number {
-  const known = clamp(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY);
-  return Math.log(known / (1 - known));
-}
+const boundedLogOdds = (probability: number): number => logOddsOf(bounded(probability));
+
+const bounded = (probability: number): number => clamp(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY);
 
 const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max);

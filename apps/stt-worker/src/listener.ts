@@ -72,10 +72,10 @@ export interface ListenerOptions {
   readonly weights: EvidenceWeights;
   /** Where there is none, turns end by text and habit. */
   readonly soundJudge: SoundJudge | undefined;
-  /** A language model that is asked about the words of each pause. */
-  readonly wordsJudge: WordsJudge | undefined;
   /** How long the end of a turn waits for it. */
   readonly soundLimitMs: number;
+  /** A language model that is asked about the words of each pause. */
+  readonly wordsJudge: WordsJudge | undefined;
   /** Frames below this are silence without asking the detector. */
   readonly gateDbfs: number;
   readonly settleTimeoutMs: number;

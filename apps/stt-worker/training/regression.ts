@@ -1,3 +1,4 @@
+import { probabilityOf } from '../src/log-odds.ts';
 import type { LearntWeights } from '../src/turn-end/word-model.ts';
 import type { Example } from './examples.ts';
 
@@ -40,7 +41,7 @@ export function regress(examples: readonly Example[]): Regression {
       const places = known[at] as Uint32Array;
       let sum = bias;
       for (const place of places) sum += weights[place] as number;
-      const error = weight * (sigmoid(sum) - Number(isEnd));
+      const error = weight * (probabilityOf(sum) - Number(isEnd));
       for (const place of places) {
         const gradient = error + DECAY * (weights[place] as number);
         squares[place] = (squares[place] as number) + gradient ** 2;
@@ -54,7 +55,7 @@ export function regress(examples: readonly Example[]): Regression {
 }
 
 /** Log-odds, not yet calibrated. */
-export function logOddsOf(features: Uint32Array, { index, weights, bias }: Regression): number {
+export function scoreOf(features: Uint32Array, { index, weights, bias }: Regression): number {
   return placesOf(features, index).reduce((sum, place) => sum + (weights[place] as number), bias);
 }
 
@@ -71,7 +72,7 @@ export function calibrate(scored: readonly Scored[]): { slope: number; offset: n
   for (let round = 0; round < PLATT_ROUNDS; round++) {
     let [bySlope, byOffset] = [0, 0];
     for (const { logOdds, isEnd } of scored) {
-      const error = sigmoid(slope * logOdds + offset) - Number(isEnd);
+      const error = probabilityOf(slope * logOdds + offset) - Number(isEnd);
       bySlope += error * logOdds;
       byOffset += error;
     }
@@ -119,8 +120,6 @@ function frequentFeatures(examples: readonly Example[]): Map<number, number> {
 
 const placesOf = (features: Uint32Array, index: ReadonlyMap<number, number>): Uint32Array =>
   Uint32Array.from([...features].flatMap((hash) => index.get(hash) ?? []));
-
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** Numbers in [0, 1) that are the same in every run (Numerical Recipes' linear congruence). */
 function seeded(): () => number {

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { encodeWeights } from '../src/turn-end/word-model.ts';
 import { readConversations } from './conversations.ts';
 import { type Example, examplesOf } from './examples.ts';
-import { calibrate, logOddsOf, packed, type Regression, rankedRight, regress, type Scored } from './regression.ts';
+import { calibrate, packed, type Regression, rankedRight, regress, type Scored, scoreOf } from './regression.ts';
 import { readUtterances, stretchesOf, weightOf } from './utterances.ts';
 
 const USAGE = `Learns from turns with their pauses how whole turns end, and writes src/turn-end/word-models/<language>.bin.
@@ -58,7 +58,7 @@ function say(line: string): void {
 }
 
 function scored(examples: readonly Example[], regression: Regression): Scored[] {
-  return examples.map(({ features, isEnd, weight }) => ({ logOdds: logOddsOf(features, regression), isEnd, weight }));
+  return examples.map(({ features, isEnd, weight }) => ({ logOdds: scoreOf(features, regression), isEnd, weight }));
 }
 
 const { values, positionals } = parseArgs({

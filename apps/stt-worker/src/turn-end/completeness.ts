@@ -1,3 +1,4 @@
+import { logOddsOf, probabilityOf } from '../log-odds.ts';
 import { hintsFor } from './languages.ts';
 import { NEUTRAL, REQUEST, sentenceCompleteness } from './sentence-completeness.ts';
 import { modelText } from './word-features.ts';
@@ -39,8 +40,8 @@ export function textCompleteness(text: string, language: string): number {
   if (hintsFor(language) === undefined) return hasStop ? (NEUTRAL + FULL_STOP) / 2 : NEUTRAL;
   const sentence = trimmed.split(SENTENCE_BREAK).at(-1) ?? trimmed;
   const byRules = sentenceCompleteness(sentence, language);
-  const byWords = byLearning(trimmed, language, byRules);
   if (hasStop && byRules < NEUTRAL) return DOUBTFUL_STOP;
+  const byWords = byLearning(trimmed, language, byRules);
   if (hasStop) return Math.max(byWords, byRules >= REQUEST || ASKING_STOP.test(trimmed) ? FULL_STOP : STATEMENT_STOP);
   return ANY_STOP.test(trimmed) && byWords > NEUTRAL ? byWords * MISSING_STOP_FACTOR : byWords;
 }
@@ -50,5 +51,5 @@ function byLearning(text: string, language: string, byRules: number): number {
   const model = wordModelFor(language);
   const said = modelText(text, language, byRules);
   if (model === undefined || said === undefined) return byRules;
-  return 1 / (1 + Math.exp(-model.logOdds(said) - RULES_WEIGHT * Math.log(byRules / (1 - byRules))));
+  return probabilityOf(model.logOdds(said) + RULES_WEIGHT * logOddsOf(byRules));
 }

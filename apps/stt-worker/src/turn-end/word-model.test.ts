@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { examplesOf, plainWords } from '../../training/examples.ts';
-import { calibrate, logOddsOf, packed, rankedRight, regress } from '../../training/regression.ts';
+import { calibrate, packed, rankedRight, regress, scoreOf } from '../../training/regression.ts';
 import { readUtterances, stretchesOf } from '../../training/utterances.ts';
 import { textCompleteness } from './completeness.ts';
 import { sentenceCompleteness } from './sentence-completeness.ts';
@@ -60,7 +60,7 @@ describe('learning', () => {
   test('finds what turns end with, the same in every run', () => {
     const regression = regress(repeated);
     const scored = repeated.map(({ features, isEnd }) => ({
-      logOdds: logOddsOf(features, regression),
+      logOdds: scoreOf(features, regression),
       isEnd,
       weight: 1,
     }));
@@ -71,7 +71,7 @@ describe('learning', () => {
   test('is packed into a file that judges nearly as it did', () => {
     const regression = regress(repeated);
     const scored = repeated.map(({ features, isEnd }) => ({
-      logOdds: logOddsOf(features, regression),
+      logOdds: scoreOf(features, regression),
       isEnd,
       weight: 1,
     }));
@@ -81,7 +81,7 @@ describe('learning', () => {
       const text = modelText(said, 'en', sentenceCompleteness(said, 'en'));
       const [example] = examplesOf([{ words: said.split(' '), weight: 1 }], 'en', 0).slice(-1);
       if (text === undefined || example === undefined) throw new Error('there is nothing to judge');
-      expect(model.logOdds(text)).toBeCloseTo(slope * logOddsOf(example.features, regression) + offset, 0);
+      expect(model.logOdds(text)).toBeCloseTo(slope * scoreOf(example.features, regression) + offset, 0);
     }
   });
 
